@@ -1,0 +1,80 @@
+"""The context: the typed, only way from data to network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What is known when a clip `(b, f, *features)`, f = P + S frames, is to be filled in.
+
+    All tensors are batched along their first axis; what a data set does not have is None. Values are in
+    coded units (the codec's), 0 where missing.
+
+    Attributes:
+        history_frames: P, how many of the clip's first frames are history.
+        history: observed history `(b, P, *features)`.
+        mask: `(b, f, *features)`, 1 where an entry exists (history: was observed; future: is to be
+            forecast, at training was observed), 0 where it is missing.
+        calendar: calendar or phase features of every frame `(b, f, k)`.
+        known_future: covariates known over the whole clip `(b, f, k)`.
+        past: covariates known over the history only `(b, P, k)`.
+        static: constants of the sequence `(b, k)`.
+        lagged: the targets' own values at seasonal lags of every frame `(b, f, k, *features)`.
+        anchor: centre of the canonical coordinates `(b, f, *features)`.
+        anchor_scale: their scale, broadcastable to `(b, f, *features)`.
+        observation: observed future entries for guidance `(b, f, *features)`.
+        observation_mask: 1 where `observation` holds one.
+        coordinates: spatial features of the grid `(k, *space)`, the same for all rows.
+        periodic: for each spatial axis, whether it closes on itself.
+    """
+
+    history_frames: int = 0
+    history: Tensor | None = None
+    mask: Tensor | None = None
+    calendar: Tensor | None = None
+    known_future: Tensor | None = None
+    past: Tensor | None = None
+    static: Tensor | None = None
+    lagged: Tensor | None = None
+    anchor: Tensor | None = None
+    anchor_scale: Tensor | None = None
+    observation: Tensor | None = None
+    observation_mask: Tensor | None = None
+    coordinates: Tensor | None = None
+    periodic: tuple[bool, ...] = ()
+
+    def _map(self, change: Callable[[Tensor], Tensor], *, rows: bool) -> "Context":
+        changed: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Tensor) and not (rows and field.name == "coordinates"):
+                changed[field.name] = change(value)
+        return replace(self, **changed)
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Context":
+        """The same context on a device and, where given, in a floating dtype."""
+        return self._map(lambda value: value.to(device=device, dtype=dtype), rows=False)
+
+    def rows(self, index: slice | Tensor) -> "Context":
+        """Some rows of the batch."""
+        return self._map(lambda value: value[index], rows=True)
+
+    def repeat(self, members: int) -> "Context":
+        """Each row `members` times in a row: row i of the batch becomes rows i*members ... ."""
+        return self._map(lambda value: value.repeat_interleave(members, 0), rows=True)
+
+    @staticmethod
+    def cat(contexts: list["Context"]) -> "Context":
+        """Stack the rows of contexts that hold the same fields."""
+        first = contexts[0]
+        stacked: dict[str, Any] = {
+            field.name: torch.cat([getattr(c, field.name) for c in contexts])
+            for field in fields(first)
+            if isinstance(getattr(first, field.name), Tensor) and field.name != "coordinates"
+        }
+        return replace(first, **stacked)

@@ -1,0 +1,163 @@
+"""Keys: counter-based random numbers that depend on what they are for, never on when they are drawn.
+
+Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011) maps
+(seed, sequence, init_time, member, purpose, step, element) to 32-bit integers, the same on any device,
+for any chunking or order. No global random state is read or changed.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+_MASK = 0xFFFFFFFF
+_MULTIPLIER = (0xD2511F53, 0xCD9E8D57)
+_WEYL = (0x9E3779B9, 0xBB67AE85)
+_ROUNDS = 10
+
+
+class Purpose(IntEnum):
+    """What a number is for; each purpose is a stream of its own."""
+
+    START = 0
+    STEP = 1
+    CORRECTION = 2
+    TIME = 3
+    NOISE = 4
+    BATCH = 5
+    DATA = 6
+    BOOTSTRAP = 7
+    PROBE = 8
+    AUGMENT = 9
+
+
+def philox(counter: Sequence[Tensor], key: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Philox4x32-10: four 32-bit words from a 128-bit counter and a 64-bit key.
+
+    Args:
+        counter: four int64 tensors holding 32-bit words, broadcastable.
+        key: two int64 tensors holding 32-bit words, broadcastable.
+
+    Returns:
+        Four int64 tensors of 32-bit words.
+    """
+    c0, c1, c2, c3 = torch.broadcast_tensors(*counter)
+    k0, k1 = key
+    for _ in range(_ROUNDS):
+        # int64 products wrap modulo 2^64, so both halves are right after masking.
+        p0, p1 = c0 * _MULTIPLIER[0], c2 * _MULTIPLIER[1]
+        c0, c1, c2, c3 = (
+            ((p1 >> 32) & _MASK) ^ c1 ^ k0,
+            p1 & _MASK,
+            ((p0 >> 32) & _MASK) ^ c3 ^ k1,
+            p0 & _MASK,
+        )
+        k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
+    return c0, c1, c2, c3
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Names one stream per row: who (seed, sequence, init_time), which member, what for, which step.
+
+    Attributes:
+        words: int64 `(rows, 2)`, the 64-bit Philox key of each row, from seed, sequence and init_time.
+        member: int64 `(rows,)`, the member's number.
+        purpose: what the numbers are for.
+        step: solver step, training step, or 0.
+    """
+
+    words: Tensor
+    member: Tensor
+    purpose: Purpose = Purpose.START
+    step: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        seed: int,
+        members: Sequence[int] | Tensor | int = 1,
+        sequence: str = "",
+        init_time: str = "",
+    ) -> "Key":
+        """The key of some members of one forecast.
+
+        Args:
+            seed: any integer.
+            members: member numbers, or how many (0, 1, ...).
+            sequence: name of the sequence forecast.
+            init_time: forecast origin, as an ISO stamp or frame number.
+
+        Returns:
+            A key with one row a member.
+        """
+        numbers = torch.arange(members) if isinstance(members, int) else torch.as_tensor(members)
+        digest = hashlib.sha256(f"{seed}\x1f{sequence}\x1f{init_time}".encode()).digest()
+        words = torch.tensor([int.from_bytes(digest[i : i + 4], "little") for i in (0, 4)])
+        return cls(words.expand(len(numbers), 2), numbers.to(torch.int64))
+
+    @classmethod
+    def cat(cls, keys: Sequence["Key"]) -> "Key":
+        """Stack the rows of several keys of the same purpose and step."""
+        first = keys[0]
+        return replace(
+            first, words=torch.cat([k.words for k in keys]), member=torch.cat([k.member for k in keys])
+        )
+
+    def at(self, purpose: Purpose, step: int = 0) -> "Key":
+        """The same rows, another stream."""
+        return replace(self, purpose=purpose, step=step)
+
+    def __len__(self) -> int:
+        return len(self.member)
+
+    def _words(self, count: int, device: torch.device | str) -> Tensor:
+        """int64 `(rows, 4 * ceil(count / 4))` of uniform 32-bit words."""
+        blocks = -(-count // 4)
+        element = torch.arange(blocks, device=device)
+        stream = torch.tensor((int(self.purpose) << 24) ^ (self.step & 0xFFFFFF), device=device)
+        member = self.member.to(device)[:, None]
+        key = self.words.to(device)
+        out = philox(
+            (element[None] & _MASK, element[None] >> 32, stream, member & _MASK),
+            (key[:, :1], key[:, 1:]),
+        )
+        return torch.stack(out, dim=-1).flatten(1)
+
+    def integers(self, high: int, count: int) -> Tensor:
+        """Uniform integers in `[0, high)`, int64 `(rows, count)`; bias below high / 2^64.
+
+        Args:
+            high: exclusive upper limit, below 2^31.
+            count: how many a row.
+        """
+        words = self._words(2 * count, "cpu")[:, : 2 * count].reshape(len(self), count, 2)
+        upper, lower = words[..., 0] * high, words[..., 1] * high
+        return (upper + (lower >> 32)) >> 32
+
+    def uniform(self, shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
+        """Uniform numbers in (0, 1), float64 `(rows, *shape)`, from 32 bits each."""
+        count = math.prod(shape)
+        words = self._words(count, device)[:, :count]
+        return ((words.to(torch.float64) + 0.5) * 2.0**-32).reshape(len(self), *shape)
+
+    def normal(
+        self,
+        shape: Sequence[int],
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> Tensor:
+        """Standard normal numbers `(rows, *shape)` by Box-Muller from two 32-bit words each pair."""
+        count = math.prod(shape)
+        words = self._words(count + (count & 1), device)
+        work = torch.float64 if dtype == torch.float64 else torch.float32
+        # (word + 0.5) / 2^32 stays inside (0, 1] in float32; the logarithm is taken of a number > 0.
+        unit = (words.to(work) + 0.5) * 2.0**-32
+        radius = torch.sqrt(-2.0 * torch.log(unit[:, 0::2]))
+        angle = unit[:, 1::2] * (2.0 * math.pi)
+        pair = torch.stack((radius * torch.cos(angle), radius * torch.sin(angle)), dim=-1)
+        return pair.flatten(1)[:, :count].reshape(len(self), *shape).to(dtype)

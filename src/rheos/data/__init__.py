@@ -1,0 +1,1 @@
+"""The outside world becomes clips: readers, inspection, windows, codecs, anchors, generators."""

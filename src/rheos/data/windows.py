@@ -1,0 +1,67 @@
+"""Windows: coded pieces of recordings, history and future, with all that is known about them."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class WindowSpec(BaseModel):
+    """Sizes of a window, in frames.
+
+    Attributes:
+        history: P, frames of history inside the clip.
+        horizon: S, frames to forecast.
+        lags: seasonal lags (frames) whose values accompany every frame; each at least `horizon`, so
+            that they are known for the whole future.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    history: int = Field(ge=1)
+    horizon: int = Field(ge=1)
+    lags: tuple[int, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        """P + S."""
+        return self.history + self.horizon
+
+    @property
+    def reach(self) -> int:
+        """Frames before the origin that a complete window looks back on."""
+        return max(self.history, max(self.lags, default=0) + self.history)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowBatch:
+    """Coded windows as numpy arrays; NaN where missing or not yet known.
+
+    b windows, P history frames, S future frames, F = P + S, K seasonal lags.
+
+    Attributes:
+        history: `(b, P, *features)`.
+        future: `(b, S, *features)`; all NaN when forecasting.
+        lagged: `(b, F, K, *features)`, the targets `lags[k]` frames before each frame.
+        calendar: `(b, F, k)`, finite.
+        known_future: `(b, F, k)`.
+        past: `(b, P, k)`.
+        static: `(b, k)`.
+        state: the codec's state of each window, arrays with leading axis b.
+        sequence: `(b,)` index of the recording.
+        origin: `(b,)` index in the recording of the first future frame.
+    """
+
+    history: np.ndarray
+    future: np.ndarray
+    lagged: np.ndarray
+    calendar: np.ndarray
+    known_future: np.ndarray
+    past: np.ndarray
+    static: np.ndarray
+    sequence: np.ndarray
+    origin: np.ndarray
+    state: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.history)
