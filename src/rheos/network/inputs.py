@@ -1,0 +1,106 @@
+"""From a noisy clip and its context to what a network reads: one stack per entry, one per frame.
+
+Missing parts of the context are zeros of the declared width, so a network answers whatever is absent;
+entries whose mask is 0 are blanked, so their values cannot matter.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rheos.core.context import Context
+from rheos.core.errors import IncompatibleError
+from rheos.network.shapes import Shapes
+
+# log_snr spans +-20; as a plain input it is brought to the size of the others.
+_LEVEL_SCALE = 10.0
+
+
+def _given(value: Tensor | None, shape: Sequence[int], name: str, like: Tensor) -> Tensor:
+    """The value, or zeros where the context has none.
+
+    Raises:
+        IncompatibleError: the value's shape is not the declared one.
+    """
+    if value is None:
+        return like.new_zeros(tuple(shape))
+    if tuple(value.shape) != tuple(shape):
+        raise IncompatibleError(
+            f"the context holds {name} of shape {tuple(value.shape)} where this network was built for "
+            f"{tuple(shape)}; build the network with the Shapes of this data."
+        )
+    return value
+
+
+def _over_clip(history: Tensor, frames: int) -> Tensor:
+    """Append zero frames to `(b, P, ...)` until there are `frames`."""
+    return functional.pad(history, (0, 0) * (history.ndim - 2) + (0, frames - history.shape[1]))
+
+
+def entry_inputs(x: Tensor, context: Context, shapes: Shapes) -> Tensor:
+    """Everything known of every entry of a clip.
+
+    Args:
+        x: seen clip `(b, f, *features)`.
+        context: the clip's context.
+        shapes: the sizes the network was built for.
+
+    Returns:
+        `(b, f, k, *features)`, k = `shapes.entry_inputs`: the clip and the history where they exist, the
+        mask, lagged values and whether each is present, anchor and its scale.
+
+    Raises:
+        IncompatibleError: the context is not of the declared sizes.
+    """
+    batch, frames, features = x.shape[0], x.shape[1], tuple(x.shape[2:])
+    if features[0] != shapes.channels or frames < shapes.history:
+        raise IncompatibleError(
+            f"a clip of {frames} frames and {features[0]} channels reached a network built for "
+            f"{shapes.history} frames of history and {shapes.channels} channels; build it with the Shapes of "
+            "this data."
+        )
+    history = _given(context.history, (batch, shapes.history, *features), "history", x)
+    mask = x.new_ones(x.shape) if context.mask is None else _given(context.mask, x.shape, "mask", x)
+    lagged = _given(context.lagged, (batch, frames, shapes.lags, *features), "lagged values", x)
+    parts = [torch.stack((x * mask, _over_clip(history, frames) * mask, mask), dim=2), lagged]
+    # A missing lagged value is 0 in coded units; saying so spares the network a spike at 0.
+    parts.append((lagged != 0).to(x.dtype))
+    if shapes.anchor:
+        anchor = _given(context.anchor, x.shape, "anchor", x)
+        scale = x.new_ones(()) if context.anchor_scale is None else context.anchor_scale
+        parts.append(torch.stack((anchor, scale.expand(x.shape)), dim=2))
+    return torch.cat(parts, dim=2)
+
+
+def frame_inputs(x: Tensor, level: Tensor, context: Context, shapes: Shapes) -> Tensor:
+    """Everything known of every frame as a whole.
+
+    Args:
+        x: seen clip `(b, f, *features)`.
+        level: `(b, f)`.
+        context: the clip's context.
+        shapes: the sizes the network was built for.
+
+    Returns:
+        `(b, f, k)`, k = `shapes.frame_inputs`: level, whether it is history, calendar, covariates, constants.
+
+    Raises:
+        IncompatibleError: the context is not of the declared sizes.
+    """
+    batch, frames = x.shape[:2]
+    is_history = (torch.arange(frames, device=x.device) < shapes.history).to(x.dtype)
+    past = _given(context.past, (batch, shapes.history, shapes.past), "past covariates", x)
+    static = _given(context.static, (batch, shapes.static), "constants", x)
+    return torch.cat(
+        (
+            level[..., None] / _LEVEL_SCALE,
+            is_history[None, :, None].expand(batch, -1, -1),
+            _given(context.calendar, (batch, frames, shapes.calendar), "calendar features", x),
+            _given(context.known_future, (batch, frames, shapes.known_future), "known covariates", x),
+            _over_clip(past, frames),
+            static[:, None].expand(-1, frames, -1),
+        ),
+        dim=2,
+    )

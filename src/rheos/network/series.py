@@ -1,0 +1,144 @@
+"""Series backbone: attention over frames and channels, with a linear path beside it.
+
+Tokens are patches of frames of one channel; blocks alternate attention along time within each channel
+and along channels within each patch (CSDI, arXiv:2107.03502, section 4.1, with patches as in
+arXiv:2211.14730) under AdaLN-zero (arXiv:2212.09748). Beside it runs B (g(level) * A z), z all inputs of a
+channel: for Gaussian data the best answer is linear in z with a gain that depends on the level.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from rheos.core.context import Context
+from rheos.core.errors import IncompatibleError
+from rheos.network.attention import Attention
+from rheos.network.embedding import LevelEmbedding, PositionEmbedding
+from rheos.network.inputs import entry_inputs, frame_inputs
+from rheos.network.modulation import AdaptiveNorm, Modulated, zeroed
+from rheos.network.shapes import Shapes
+
+
+class SeriesBlock(nn.Module):
+    """Attention along time, along channels if there are several, and a perceptron."""
+
+    def __init__(self, width: int, heads: int, expansion: int, channels: int) -> None:
+        super().__init__()
+        perceptron = nn.Sequential(
+            nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width)
+        )
+        branches: list[nn.Module] = [Attention(width, heads, axis=2), perceptron]
+        if channels > 1:
+            branches.insert(1, Attention(width, heads, axis=1))
+        self.branches = nn.ModuleList(Modulated(branch, width) for branch in branches)
+
+    def forward(self, tokens: Tensor, condition: Tensor) -> Tensor:
+        """Map tokens `(b, channel, patch, width)` under a condition `(b, 1, patch, width)`."""
+        for branch in self.branches:
+            tokens = branch(tokens, condition)
+        return tokens
+
+
+class LinearPath(nn.Module):
+    """B (g(level) * A z): a map of low rank from all inputs of a channel to its frames."""
+
+    def __init__(self, inputs: int, frames: int, rank: int) -> None:
+        super().__init__()
+        self.level = LevelEmbedding(1, rank)
+        self.gain = zeroed(nn.Linear(rank, rank))
+        self.reduce = nn.Linear(inputs, rank)
+        self.expand = zeroed(nn.Linear(rank, frames))
+
+    def forward(self, inputs: Tensor, lowest: Tensor) -> Tensor:
+        """Map `(b, channel, inputs)` at the clip's lowest level `(b, 1)` to `(b, channel, frames)`."""
+        gain = 1 + self.gain(functional.silu(self.level(lowest)))
+        return self.expand(gain[:, None] * self.reduce(inputs))
+
+
+class SeriesNet(nn.Module):
+    """A network for clips `(b, P + S, channel)`; built by :class:`rheos.network.config.SeriesNetwork`."""
+
+    def __init__(
+        self,
+        shapes: Shapes,
+        *,
+        patch: int,
+        width: int,
+        depth: int,
+        heads: int,
+        expansion: int,
+        rank: int,
+        recompute: bool,
+    ) -> None:
+        """Build for clips of the given shapes.
+
+        Args:
+            shapes: sizes of the clips and their context.
+            patch: frames a token.
+            width: size of a token.
+            depth: number of blocks.
+            heads: attention heads.
+            expansion: hidden size of the perceptrons, in widths.
+            rank: rank of the linear path.
+            recompute: whether to recompute the blocks in the backward pass instead of keeping them.
+        """
+        super().__init__()
+        self.shapes = shapes
+        self.patch = patch
+        self.recompute = recompute
+        # Patches meet at the origin: none holds both history and future.
+        self.before = -shapes.history % patch
+        self.after = -shapes.horizon % patch
+        self.embed_entries = nn.Linear(patch * shapes.entry_inputs, width)
+        self.embed_frames = nn.Linear(patch * shapes.frame_inputs, width)
+        self.embed_position = PositionEmbedding(shapes.frames, width)
+        self.embed_channel = nn.Parameter(0.5 * torch.randn(shapes.channels, width))
+        self.embed_level = LevelEmbedding(3, width)
+        self.blocks = nn.ModuleList(
+            SeriesBlock(width, heads, expansion, shapes.channels) for _ in range(depth)
+        )
+        self.final = AdaptiveNorm(width)
+        self.head = zeroed(nn.Linear(width, patch))
+        self.linear = LinearPath(shapes.frames * shapes.entry_inputs, shapes.frames, rank)
+
+    def _patches(self, values: Tensor) -> Tensor:
+        """Cut `(..., f, k)` into `(..., patch, frames of a patch * k)`, padded by zeros."""
+        padded = functional.pad(values, (0, 0, self.before, self.after))
+        return padded.unflatten(-2, (-1, self.patch)).flatten(-2)
+
+    def _condition(self, level: Tensor, frames: Tensor) -> Tensor:
+        """What each patch is told: its mean and lowest level, the clip's lowest, its calendar, its place."""
+        padded = functional.pad(level[:, None], (self.before, self.after), mode="replicate")[:, 0]
+        patched = padded.unflatten(1, (-1, self.patch))
+        mean, lowest = patched.mean(2), patched.amin(2)
+        levels = torch.stack((mean, lowest, level.amin(1, keepdim=True).expand_as(mean)), dim=-1)
+        first = torch.arange(mean.shape[1], device=level.device, dtype=level.dtype) * self.patch
+        place = self.embed_position(first - self.before - self.shapes.history)
+        return self.embed_level(levels) + self.embed_frames(self._patches(frames)) + place
+
+    def forward(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
+        """Map a seen clip `(b, f, channel)` and its level `(b, f)` to the clip's shape.
+
+        Raises:
+            IncompatibleError: clip or context are not of the sizes the network was built for.
+        """
+        if x.shape[1] != self.shapes.frames:
+            raise IncompatibleError(
+                f"a clip of {x.shape[1]} frames reached a series network built for {self.shapes.frames}; "
+                "build it with the history and horizon of this data."
+            )
+        level = level.to(dtype=x.dtype, device=x.device).expand(x.shape[:2])
+        entries = entry_inputs(x, context, self.shapes).permute(0, 3, 1, 2)
+        condition = self._condition(level, frame_inputs(x, level, context, self.shapes))[:, None]
+        tokens = self.embed_entries(self._patches(entries)) + self.embed_channel[:, None] + condition
+        condition = functional.silu(condition)
+        for block in self.blocks:
+            if self.recompute and torch.is_grad_enabled():
+                tokens = checkpoint(block, tokens, condition, use_reentrant=False, preserve_rng_state=False)
+            else:
+                tokens = block(tokens, condition)
+        answer = self.head(self.final(tokens, condition)).flatten(2)
+        answer = answer[..., self.before : self.before + self.shapes.frames]
+        answer = answer + self.linear(entries.flatten(2), level.amin(1, keepdim=True))
+        return answer.transpose(1, 2)
