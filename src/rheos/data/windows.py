@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rheos.core.errors import InputError
 
 
 class WindowSpec(BaseModel):
@@ -21,6 +23,16 @@ class WindowSpec(BaseModel):
     history: int = Field(ge=1)
     horizon: int = Field(ge=1)
     lags: tuple[int, ...] = ()
+
+    @model_validator(mode="after")
+    def _lags_are_known(self) -> "WindowSpec":
+        short = [lag for lag in self.lags if lag < self.horizon]
+        if short:
+            raise InputError(
+                f"lag {short[0]} is shorter than the horizon of {self.horizon} frames, so its values are not "
+                f"known for the whole future; give lags of at least {self.horizon}."
+            )
+        return self
 
     @property
     def frames(self) -> int:

@@ -1,0 +1,93 @@
+"""What a codec is: x_0 = encode(raw), raw = decode(x_0), fitted on the training span only.
+
+A codec may depend on the window it encodes, through a *state* measured on the window's history; it
+never sees a frame at or after the origin before encoding it.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from rheos.core.method import Method
+from rheos.data.codec.covariates import Covariates
+from rheos.data.dataset import Dataset
+
+State = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted(ABC):
+    """A codec with its numbers; float64 inside and out, NaN stays NaN.
+
+    Attributes:
+        covariates: the standard units of the covariates.
+    """
+
+    covariates: Covariates = field(default_factory=Covariates.none)
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether every entry is encoded on its own, the same in any window (the state is empty)."""
+        return True
+
+    @property
+    def lookback(self) -> int:
+        """Frames at the head of a run that `encode_past` can only use up."""
+        return 0
+
+    def state(self, history: np.ndarray) -> State:
+        """What encoding needs of raw histories `(b, P, *features)`; arrays with leading axis b."""
+        return {}
+
+    @abstractmethod
+    def encode(self, values: np.ndarray, state: State) -> np.ndarray:
+        """Code the raw frames `(b, f, *features)` that follow the history the state was measured on."""
+
+    @abstractmethod
+    def decode(self, values: np.ndarray, state: State) -> np.ndarray:
+        """The exact inverse of `encode`."""
+
+    def encode_past(self, values: np.ndarray, state: State) -> np.ndarray:
+        """Code a run of raw frames from before the origin; its first `lookback` frames come out NaN."""
+        return self.encode(values, state)
+
+    @abstractmethod
+    def log_det(self, values: np.ndarray, state: State) -> np.ndarray | None:
+        """log of the Jacobian's diagonal of `encode` at raw `values`, same shape, NaN where missing.
+
+        Jacobians are lower triangular along frames, so the sum over entries is log |det|; None where
+        there is no density.
+        """
+
+    @abstractmethod
+    def target_arrays(self) -> dict[str, np.ndarray]:
+        """The fitted numbers by name."""
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All numbers by name; with the configuration they restore the codec."""
+        return {**self.target_arrays(), **self.covariates.to_arrays()}
+
+
+class Codec(Method, ABC):
+    """Base of codecs: the configuration that `fit` turns into a :class:`Fitted`."""
+
+    @abstractmethod
+    def fit_targets(self, dataset: Dataset) -> Fitted:
+        """Measure the target values."""
+
+    @abstractmethod
+    def restore_targets(self, arrays: dict[str, np.ndarray]) -> Fitted:
+        """The inverse of `target_arrays`."""
+
+    def fit(self, dataset: Dataset) -> Fitted:
+        """Measure targets and covariates on a training span.
+
+        Raises:
+            InputError: the values do not suit the codec.
+        """
+        return replace(self.fit_targets(dataset), covariates=Covariates.fit(dataset))
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> Fitted:
+        """Rebuild what `to_arrays` of a codec fitted with this configuration gave."""
+        return replace(self.restore_targets(arrays), covariates=Covariates.restore(arrays))
