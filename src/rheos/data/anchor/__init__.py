@@ -1,0 +1,10 @@
+"""Anchors: point forecasts that centre and scale the canonical coordinates."""
+
+from rheos.data.anchor.base import Anchor, FittedAnchor
+from rheos.data.anchor.none import NoAnchor
+from rheos.data.anchor.persistence import Persistence
+from rheos.data.anchor.seasonal import Seasonal
+
+ANCHORS: tuple[type[Anchor], ...] = (NoAnchor, Persistence, Seasonal)
+
+__all__ = ["ANCHORS", "Anchor", "FittedAnchor", "NoAnchor", "Persistence", "Seasonal"]

@@ -1,0 +1,120 @@
+"""What an anchor is: the centre and scale of canonical coordinates, u_0 = (x_0 - anchor) / scale.
+
+An anchor is a point forecast from what is known at the origin. The better it is, the less is left for
+the process to explain; its scale, the residual's root mean square by lead, makes u_0 of about unit
+variance at every lead. History frames have the last observed value as anchor, and scale 1.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from rheos.core.method import Method
+from rheos.data.window_source import WindowSource
+from rheos.data.windows import WindowBatch
+
+CHUNK_BYTES = 64 * 2**20
+_CELL_FLOOR = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedAnchor(ABC):
+    """An anchor with its numbers.
+
+    Attributes:
+        scale: `(F, *features)` float32, positive.
+    """
+
+    scale: np.ndarray
+
+    @abstractmethod
+    def future(self, batch: WindowBatch) -> np.ndarray:
+        """The point forecast `(b, S, *features)` in coded units, finite everywhere."""
+
+    def __call__(self, batch: WindowBatch) -> tuple[np.ndarray, np.ndarray]:
+        """The anchor of a batch, float32 `(b, F, *features)`, and its scale `(F, *features)`."""
+        last = last_observed(batch.history)[:, None]
+        history = np.broadcast_to(last, batch.history.shape)
+        return np.concatenate([history, self.future(batch)], axis=1).astype(np.float32), self.scale
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All numbers by name; with the configuration they restore the anchor."""
+        return {"scale": self.scale}
+
+
+class Anchor(Method, ABC):
+    """Base of anchors: the configuration that `fit` turns into a :class:`FittedAnchor`."""
+
+    @abstractmethod
+    def fit(self, source: WindowSource, indices: np.ndarray) -> FittedAnchor:
+        """Measure on the training windows.
+
+        Args:
+            source: windows of the training span.
+            indices: which of them may be used.
+        """
+
+    @abstractmethod
+    def restore(self, arrays: dict[str, np.ndarray]) -> FittedAnchor:
+        """Rebuild what `to_arrays` of an anchor fitted with this configuration gave."""
+
+
+def last_observed(history: np.ndarray) -> np.ndarray:
+    """The last observed value of each entry, `(b, *features)`; 0, the training mean, where none is."""
+    frames = history.shape[1]
+    seen = np.isfinite(history)
+    steps = np.arange(frames).reshape(1, frames, *(1,) * (history.ndim - 2))
+    newest = np.where(seen, steps, 0).max(1, keepdims=True)
+    found = np.take_along_axis(history, newest, axis=1)[:, 0]
+    return np.nan_to_num(found, nan=0.0)
+
+
+def some(indices: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` of the indices, evenly spread."""
+    if len(indices) <= most:
+        return np.asarray(indices)
+    return np.asarray(indices)[np.linspace(0, len(indices) - 1, most).round().astype(int)]
+
+
+def window_bytes(source: WindowSource) -> int:
+    """Memory of one window's targets."""
+    spec = source.spec
+    return 4 * spec.frames * (2 + len(spec.lags)) * int(np.prod(source.dataset.features))
+
+
+def chunks(source: WindowSource, indices: np.ndarray) -> Iterator[WindowBatch]:
+    """The windows in batches of bounded memory."""
+    rows = max(1, CHUNK_BYTES // window_bytes(source))
+    for start in range(0, len(indices), rows):
+        yield source.batch(indices[start : start + rows])
+
+
+def residual_scale(
+    source: WindowSource, indices: np.ndarray, forecast: Callable[[WindowBatch], np.ndarray]
+) -> np.ndarray:
+    """Root mean square of `future - forecast` over windows, as a `(F, *features)` scale."""
+    shape = (source.spec.horizon, *source.dataset.features)
+    square, count = np.zeros(shape), np.zeros(shape)
+    for batch in chunks(source, indices):
+        error = batch.future.astype(np.float64) - forecast(batch)
+        square += np.nansum(error**2, axis=0)
+        count += np.isfinite(error).sum(0)
+    return whole_scale(square, count, source.spec.history)
+
+
+def whole_scale(square: np.ndarray, count: np.ndarray, history: int) -> np.ndarray:
+    """Scale of all frames from summed squares `(S, *features)`: 1 on history, floored where tiny.
+
+    Entries never seen get their channel's mean scale, and none less than 5 % of it (sea ice would
+    otherwise blow up); a channel without residuals gets 1.
+    """
+    space = tuple(range(2, square.ndim))
+    total, seen = square.sum(space, keepdims=True), count.sum(space, keepdims=True)
+    typical = np.sqrt(total / np.maximum(seen, 1))
+    typical = np.where(typical > 1e-9, typical, 1.0)
+    own = np.sqrt(square / np.maximum(count, 1))
+    future = np.where(count > 0, np.maximum(own, _CELL_FLOOR * typical), typical)
+    past = np.ones((history, *square.shape[1:]))
+    return np.concatenate([past, future]).astype(np.float32)
