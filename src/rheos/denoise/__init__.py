@@ -1,0 +1,7 @@
+"""What a network means: denoiser, objective, time sampler, oracles."""
+
+from rheos.denoise.denoiser import Denoiser
+from rheos.denoise.objective import Objective
+from rheos.denoise.oracle import GaussianOracle, MixtureOracle
+
+__all__ = ["Denoiser", "GaussianOracle", "MixtureOracle", "Objective"]

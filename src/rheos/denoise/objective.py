@@ -1,0 +1,89 @@
+"""Denoising loss: E w_x(t) |L_t (E[u_0 | u_t] - u_0)|^2, L_t the linear part of the coordinates.
+
+Every weight is stated on the data error; by the identities |eps error|^2 = SNR |data error|^2 and
+|v error|^2 = (SNR + 1) |data error|^2 (variance preserving) it is a weight on any other prediction.
+"""
+
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from rheos.core.context import Context
+from rheos.core.keys import Key, Purpose
+from rheos.core.method import Method, one_of
+from rheos.core.time_field import expand
+from rheos.denoise.denoiser import Denoiser
+from rheos.denoise.time_sampler import TIME_SAMPLERS, Uniform
+
+AnyTimeSampler: Any = one_of(TIME_SAMPLERS)
+
+
+class Objective(Method):
+    """Mean squared error of the denoiser in the coordinates the network sees.
+
+    Attributes:
+        time_sampler: law of each clip's time. Uniform times under a cosine schedule put log(sigma/alpha)
+            on a bell around 0 with tails that reach both ends of the schedule, which suits data of unit
+            variance.
+        weight: "unit" on the network's raw output (1 / out^2 on data), "snr" (unit on noise),
+            "min_snr" (min(SNR, gamma), arXiv 2303.09556), "p2" (SNR / (1 + SNR)^gamma, arXiv 2204.00227).
+        gamma: cap of "min_snr" (published 5), exponent of "p2" (published 1).
+    """
+
+    kind: Literal["denoising"] = "denoising"
+    time_sampler: AnyTimeSampler = Uniform()
+    weight: Literal["unit", "snr", "min_snr", "p2"] = "unit"
+    gamma: float = Field(default=5.0, gt=0.0)
+
+    def data_weight(self, denoiser: Denoiser, t: Tensor) -> Tensor:
+        """w_x(t), the weight on the squared data error; 0 where t = 0.
+
+        Args:
+            denoiser: its schedule, and for "unit" what its output means.
+            t: time field, float64 on the CPU, any shape.
+        """
+        snr = torch.exp(denoiser.process.schedule.log_snr(t))
+        match self.weight:
+            case "unit":
+                weight = denoiser.coefficients(t).out ** -2
+            case "snr":
+                weight = snr
+            case "min_snr":
+                weight = snr.clamp(max=self.gamma)
+            case "p2":
+                weight = snr / (1.0 + snr) ** self.gamma
+        return torch.where(t > 0.0, weight, 0.0)
+
+    def __call__(
+        self, denoiser: Denoiser, x0: Float[Tensor, "b f *features"], context: Context, key: Key
+    ) -> Float[Tensor, " b"]:
+        """Loss of each clip at a random time with random noise.
+
+        The error is 0 on clean frames and, by `context.mask`, on missing entries before L_t mixes it; its
+        squared norm is divided by the number of the other entries.
+
+        Args:
+            denoiser: what is trained.
+            x0: coded clips; missing entries may hold anything.
+            context: of the clips.
+            key: of the clips (its step tells training steps apart).
+
+        Raises:
+            IncompatibleError: the process' coordinates need what the context does not have.
+        """
+        process = denoiser.process
+        u0 = process.canonical(x0, context)
+        progress = self.time_sampler(process.schedule, len(u0), key)
+        t = process.field(progress, u0.shape[1], context)
+        z = process.noise.draw(key.at(Purpose.NOISE, key.step), u0.shape[1:], context, u0.dtype, u0.device)
+        mean = denoiser(process.diffuse(u0, t, z), t, context).mean
+        observed = expand((t > 0.0).to(torch.float64), u0)
+        if context.mask is not None:
+            observed = observed * context.mask
+        factor = expand(self.data_weight(denoiser, t).sqrt(), u0) * observed
+        error = process.coordinates.linear(factor * (mean - u0), t, context)
+        axes = tuple(range(1, u0.ndim))
+        return error.square().sum(axes) / observed.expand_as(u0).sum(axes).clamp(min=1.0)

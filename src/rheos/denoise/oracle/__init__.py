@@ -1,0 +1,6 @@
+"""Oracles: exact denoisers of laws in closed form, for tests, probes and learning."""
+
+from rheos.denoise.oracle.gaussian import GaussianOracle
+from rheos.denoise.oracle.mixture import MixtureOracle
+
+__all__ = ["GaussianOracle", "MixtureOracle"]

@@ -1,0 +1,14 @@
+"""Coordinates: what the network sees of a canonical clip."""
+
+from rheos.process.coordinates.anchored import Anchored
+from rheos.process.coordinates.base import Composed, Coordinates
+from rheos.process.coordinates.frame_mixing import FrameMixing
+from rheos.process.coordinates.identity import Identity
+
+COORDINATES: tuple[type[Coordinates], ...] = (
+    Identity,
+    Anchored,
+    FrameMixing,
+)
+
+__all__ = ["COORDINATES", "Anchored", "Composed", "Coordinates", "FrameMixing", "Identity"]

@@ -1,0 +1,95 @@
+"""Coordinates: x_t = C_t(u_t), C_t affine and invertible; (A * B)(u) = A(B(u)).
+
+The network sees x_t and the loss weighs L_t e, L_t the linear part of C_t; everything else lives in u.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import InstanceOf, SerializeAsAny
+from torch import Tensor
+
+from rheos.core.context import Context
+from rheos.core.method import Method
+
+
+class Coordinates(Method, ABC):
+    """An affine, invertible map between canonical clips u and seen clips x, at each time field t.
+
+    Clips are `(b, f, *features)`; `t` is a time field.
+    """
+
+    @abstractmethod
+    def to_seen(
+        self, u: Float[Tensor, "b f *features"], t: Tensor, context: Context
+    ) -> Float[Tensor, "b f *features"]:
+        """C_t(u), what the network sees."""
+
+    @abstractmethod
+    def to_canonical(
+        self, x: Float[Tensor, "b f *features"], t: Tensor, context: Context
+    ) -> Float[Tensor, "b f *features"]:
+        """Inverse of :meth:`to_seen`."""
+
+    @abstractmethod
+    def linear(
+        self, e: Float[Tensor, "b f *features"], t: Tensor, context: Context
+    ) -> Float[Tensor, "b f *features"]:
+        """L_t e, the linear part alone."""
+
+    @abstractmethod
+    def log_det(self, t: Tensor, shape: Sequence[int], context: Context) -> Float[Tensor, " b"]:
+        """log |det L_t| of each clip of `shape = (b, f, *features)`, float64 on the CPU."""
+
+    @property
+    @abstractmethod
+    def causal(self) -> bool:
+        """Whether a frame of x depends on this and earlier frames of u only, which clean history needs."""
+
+    def __mul__(self, inner: "Coordinates") -> "Composed":
+        """(self * inner)(u) = self(inner(u)); the result lists its parts flat."""
+        parts: list[Coordinates] = []
+        for factor in (self, inner):
+            parts.extend(factor.parts if isinstance(factor, Composed) else (factor,))
+        return Composed(parts=tuple(parts))
+
+
+class Composed(Coordinates):
+    """Several coordinates, the last one applied first.
+
+    Attributes:
+        parts: the factors as written, outermost first.
+    """
+
+    kind: Literal["composed"] = "composed"
+    parts: tuple[SerializeAsAny[InstanceOf[Coordinates]], ...]
+
+    def to_seen(self, u: Tensor, t: Tensor, context: Context) -> Tensor:
+        """The innermost part first."""
+        for part in reversed(self.parts):
+            u = part.to_seen(u, t, context)
+        return u
+
+    def to_canonical(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
+        """The outermost part is undone first."""
+        for part in self.parts:
+            x = part.to_canonical(x, t, context)
+        return x
+
+    def linear(self, e: Tensor, t: Tensor, context: Context) -> Tensor:
+        """Product of the linear parts."""
+        for part in reversed(self.parts):
+            e = part.linear(e, t, context)
+        return e
+
+    def log_det(self, t: Tensor, shape: Sequence[int], context: Context) -> Tensor:
+        """Sum over the parts."""
+        return torch.stack([part.log_det(t, shape, context) for part in self.parts]).sum(0)
+
+    @property
+    def causal(self) -> bool:
+        """Causal where all parts are."""
+        return all(part.causal for part in self.parts)

@@ -1,0 +1,44 @@
+"""The base noise z of u_t = alpha u_0 + sigma z."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from rheos.core.context import Context
+from rheos.core.keys import Key
+from rheos.core.method import Method
+
+
+class Noise(Method, ABC):
+    """A law of unit-variance clips from which generation starts."""
+
+    @abstractmethod
+    def draw(
+        self,
+        key: Key,
+        shape: Sequence[int],
+        context: Context,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> Float[Tensor, "rows f *features"]:
+        """One clip for each row of the key.
+
+        Args:
+            key: which numbers, used as it is.
+            shape: `(f, *features)`, without the batch axis.
+            context: of the same rows.
+            dtype: of the clips.
+            device: of the clips.
+        """
+
+    @abstractmethod
+    def log_prob(self, z: Float[Tensor, "rows f *features"], context: Context) -> Float[Tensor, " rows"]:
+        """Log density of each clip."""
+
+    @property
+    @abstractmethod
+    def gaussian(self) -> bool:
+        """Whether the law is Gaussian, which stochastic solvers and the score need."""

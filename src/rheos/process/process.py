@@ -1,0 +1,144 @@
+"""The process: u_t = alpha(t) u_0 + sigma(t) z in canonical coordinates, x_t = C_t(u_t) for the network."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, InstanceOf, SerializeAsAny
+from torch import Tensor
+
+from rheos.core.context import Context
+from rheos.core.errors import IncompatibleError
+from rheos.core.keys import Key, Purpose
+from rheos.core.method import Method
+from rheos.core.time_field import expand, with_clean_history
+from rheos.process.coordinates.base import Coordinates
+from rheos.process.coordinates.identity import Identity
+from rheos.process.noise.base import Noise
+from rheos.process.noise.white import White
+from rheos.process.schedule.base import Schedule
+from rheos.process.schedule.cosine import Cosine
+
+
+class Process(Method):
+    """How a clip becomes noise, and what of it the network sees.
+
+    Attributes:
+        schedule: signal and noise at each time.
+        coordinates: canonical clip to seen clip.
+        noise: law of z.
+        history: "clean" keeps history frames at t = 0; "diffused" treats them like the future.
+    """
+
+    kind: Literal["process"] = "process"
+    schedule: SerializeAsAny[InstanceOf[Schedule]]
+    coordinates: SerializeAsAny[InstanceOf[Coordinates]]
+    noise: SerializeAsAny[InstanceOf[Noise]]
+    history: Literal["clean", "diffused"]
+
+    def __init__(
+        self,
+        schedule: Schedule | None = None,
+        coordinates: Coordinates | None = None,
+        noise: Noise | None = None,
+        history: Literal["clean", "diffused"] = "clean",
+    ) -> None:
+        """Put a process together; by default cosine schedule, plain coordinates, white noise.
+
+        Raises:
+            IncompatibleError: clean history with coordinates that are not causal.
+        """
+        BaseModel.__init__(
+            self,
+            schedule=Cosine() if schedule is None else schedule,
+            coordinates=Identity() if coordinates is None else coordinates,
+            noise=White() if noise is None else noise,
+            history=history,
+        )
+        # Here and not in a validator, which would wrap the error into pydantic's own.
+        if self.history == "clean" and not self.coordinates.causal:
+            raise IncompatibleError(
+                f"clean history needs coordinates that are causal along frames, which "
+                f"{self.coordinates.name()!r} is not; use history='diffused' or other coordinates."
+            )
+
+    def canonical(
+        self, x0: Float[Tensor, "b f *features"], context: Context
+    ) -> Float[Tensor, "b f *features"]:
+        """u_0 of a coded clip; entries missing by `context.mask` are 0 there, whatever `x0` holds."""
+        zero = torch.zeros((), dtype=torch.float64)
+        if context.mask is None:
+            return self.coordinates.to_canonical(x0, zero, context)
+        present = context.mask > 0
+        u0 = self.coordinates.to_canonical(torch.where(present, x0, 0.0), zero, context)
+        return torch.where(present, u0, 0.0)
+
+    def read(self, u0: Float[Tensor, "b f *features"], context: Context) -> Float[Tensor, "b f *features"]:
+        """The coded clip of a canonical one: C_0(u_0)."""
+        return self.coordinates.to_seen(u0, torch.zeros((), dtype=torch.float64), context)
+
+    def diffuse(
+        self, u0: Float[Tensor, "b f *features"], t: Tensor, z: Float[Tensor, "b f *features"]
+    ) -> Float[Tensor, "b f *features"]:
+        """Alpha(t) u_0 + sigma(t) z at a time field `t`."""
+        return expand(self.schedule.alpha(t), u0) * u0 + expand(self.schedule.sigma(t), u0) * z
+
+    def renoise(
+        self,
+        u: Float[Tensor, "b f *features"],
+        t: Tensor,
+        s: Tensor,
+        z: Float[Tensor, "b f *features"],
+    ) -> Float[Tensor, "b f *features"]:
+        """From u_t forward to u_s, s >= t, with fresh white noise `z`: the kernel that keeps the marginals.
+
+        u_s = (alpha_s/alpha_t) u_t + sqrt(sigma_s^2 - (alpha_s/alpha_t)^2 sigma_t^2) z.
+        """
+        ratio = self.schedule.alpha(s) / self.schedule.alpha(t)
+        variance = self.schedule.sigma(s) ** 2 - (ratio * self.schedule.sigma(t)) ** 2
+        return expand(ratio, u) * u + expand(variance.clamp(min=0.0).sqrt(), u) * z
+
+    def start(
+        self,
+        context: Context,
+        key: Key,
+        shape: Sequence[int],
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> Float[Tensor, "rows f *features"]:
+        """The canonical clip at t_max: noise, and history frames at t = 0 where history is clean.
+
+        The signal's share alpha(t_max) u_0 is unknown and left out.
+
+        Args:
+            context: of the rows.
+            key: of the rows; its START stream is drawn from.
+            shape: `(rows, f, *features)`.
+            dtype: of the clip.
+            device: of the clip.
+
+        Raises:
+            IncompatibleError: history is clean, but the context has none.
+        """
+        last = torch.tensor(self.schedule.t_max, dtype=torch.float64)
+        z = self.noise.draw(key.at(Purpose.START), shape[1:], context, dtype, device)
+        u = float(self.schedule.sigma(last)) * z
+        frames = context.history_frames
+        if self.history == "diffused" or frames == 0:
+            return u
+        if context.history is None:
+            raise IncompatibleError(
+                f"clean history needs Context.history for its {frames} history frames, which is None; "
+                f"give it or use history='diffused'."
+            )
+        padded = u.new_zeros(u.shape)
+        padded[:, :frames] = context.history.to(u)
+        # Causal coordinates: what stands in the future frames does not touch the history's.
+        return torch.cat((self.canonical(padded, context)[:, :frames], u[:, frames:]), 1)
+
+    def field(self, t: Tensor, frames: int, context: Context) -> Tensor:
+        """The time field of clips at progress `t`, `()` or `(b)`: history at 0 where it is clean."""
+        if self.history == "diffused" or context.history_frames == 0:
+            return t
+        return with_clean_history(t, context.history_frames, frames)

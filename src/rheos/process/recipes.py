@@ -1,0 +1,95 @@
+"""Named processes of a recipe: a few words that build a :class:`Process`."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+from pydantic import Field
+
+from rheos.core.method import Method, one_of
+from rheos.process.coordinates import Anchored, Coordinates, FrameMixing, Identity
+from rheos.process.process import Process
+from rheos.process.schedule import EDM, SCHEDULES, CondOT, Cosine, Schedule
+
+AnySchedule: Any = one_of(SCHEDULES)
+
+
+class ProcessRecipe(Method, ABC):
+    """A named choice of schedule and coordinates.
+
+    Attributes:
+        history: "clean" keeps history frames at t = 0; "diffused" treats them like the future.
+    """
+
+    history: Literal["clean", "diffused"] = "clean"
+
+    @abstractmethod
+    def build(self, anchored: bool = False) -> Process:
+        """The process; with `anchored`, canonical clips are deviations from the context's anchor."""
+
+    def _process(self, schedule: Schedule, coordinates: Coordinates, anchored: bool) -> Process:
+        return Process(schedule, Anchored() * coordinates if anchored else coordinates, history=self.history)
+
+
+class DyDiff(ProcessRecipe):
+    """Dynamical Diffusion: frames mixed with those before them (arXiv 2503.00951).
+
+    Attributes:
+        floor: what is left of a frame's own signal at t = 1, squared; 1 is plain diffusion.
+        schedule: signal and noise; the published one is the cosine.
+    """
+
+    kind: Literal["dydiff"] = "dydiff"
+    floor: float = Field(default=0.5, gt=0.0, le=1.0)
+    schedule: AnySchedule = Cosine()
+
+    def build(self, anchored: bool = False) -> Process:
+        """Frame mixing, inside the anchor's shift where there is one."""
+        return self._process(self.schedule, FrameMixing(floor=self.floor), anchored)
+
+
+class Plain(ProcessRecipe):
+    """Plain diffusion or flow with any schedule.
+
+    Attributes:
+        schedule: signal and noise.
+    """
+
+    kind: Literal["plain"] = "plain"
+    schedule: AnySchedule = Cosine()
+
+    def build(self, anchored: bool = False) -> Process:
+        """The schedule in plain coordinates."""
+        return self._process(self.schedule, Identity(), anchored)
+
+
+class RectifiedFlow(ProcessRecipe):
+    """Straight paths between data and noise (arXiv 2209.03003)."""
+
+    kind: Literal["rectified_flow"] = "rectified_flow"
+
+    def build(self, anchored: bool = False) -> Process:
+        """The conditional optimal transport schedule in plain coordinates."""
+        return self._process(CondOT(), Identity(), anchored)
+
+
+class Elucidated(ProcessRecipe):
+    """Variance exploding diffusion as Karras et al. 2022 lay it out (arXiv 2206.00364).
+
+    Attributes:
+        schedule: range and power of the noise.
+    """
+
+    kind: Literal["edm"] = "edm"
+    schedule: EDM = EDM()
+
+    def build(self, anchored: bool = False) -> Process:
+        """The EDM schedule in plain coordinates."""
+        return self._process(self.schedule, Identity(), anchored)
+
+
+PROCESSES: tuple[type[ProcessRecipe], ...] = (
+    DyDiff,
+    Plain,
+    RectifiedFlow,
+    Elucidated,
+)
