@@ -1,0 +1,5 @@
+"""Drivers: how the steps of a grid are run."""
+
+from rheos.sample.driver.sequential import sequential
+
+__all__ = ["sequential"]

@@ -1,0 +1,54 @@
+"""How much to spend: a solver, a grid and a number of denoiser calls under one word.
+
+Chosen by the probe: on Gaussian data with variances from 1e-3 to 30 about a unit mean, the worst mode's
+variance is within 15 % (fast), 3 % (balanced) and 1 % (best) of the truth, on every schedule here. Even
+spacing in log-SNR treats all variances alike; the last ratio leaves the least of them unharmed.
+"""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from rheos.core.errors import InputError
+from rheos.core.method import Method, one_of
+from rheos.sample.grid import GRIDS, LogSNR
+from rheos.sample.solver import SOLVERS, DPMpp2M, Exponential
+
+AnySolver: Any = one_of(SOLVERS)
+AnyGrid: Any = one_of(GRIDS)
+
+
+class Preset(Method):
+    """A solver, a grid and how many denoiser calls they may make.
+
+    Attributes:
+        solver: the rule of a step.
+        grid: the rule for the times.
+        evaluations: denoiser calls a clip.
+    """
+
+    kind: Literal["preset"] = "preset"
+    solver: AnySolver = Exponential(order=3)
+    grid: AnyGrid = LogSNR(highest=60.0, lowest=0.005)
+    evaluations: int = Field(20, ge=1)
+
+
+PRESETS: dict[str, Preset] = {
+    "fast": Preset(solver=DPMpp2M(), grid=LogSNR(highest=30.0, lowest=0.006), evaluations=10),
+    "balanced": Preset(),
+    "best": Preset(grid=LogSNR(highest=80.0, lowest=0.002), evaluations=40),
+}
+"""Presets by word, each with the bound it keeps on the worst mode's variance in `BOUNDS`."""
+
+BOUNDS: dict[str, float] = {"fast": 0.15, "balanced": 0.03, "best": 0.01}
+
+
+def preset(word: str) -> Preset:
+    """The preset of a word.
+
+    Raises:
+        InputError: there is no such word.
+    """
+    if word not in PRESETS:
+        raise InputError(f"quality {word!r} is not known: say one of {', '.join(PRESETS)}.")
+    return PRESETS[word]

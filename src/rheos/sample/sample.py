@@ -1,0 +1,174 @@
+"""Noise becomes clips: one call for any denoiser, process, solver and grid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from rheos.core.context import Context
+from rheos.core.errors import IncompatibleError, InputError
+from rheos.core.keys import Key, Purpose
+from rheos.core.protocols import Denoise
+from rheos.process import Process
+from rheos.sample.driver import sequential
+from rheos.sample.grid import Grid, Karras, TimeGrid
+from rheos.sample.solver import Exponential, Solver
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What sampling gives back.
+
+    Attributes:
+        clips: in coded units `(b, f, *features)`; history frames exactly as given.
+        evaluations: denoiser calls spent.
+        trajectory: canonical u at every node `(steps + 1, b, f, *features)`, if asked for.
+        warnings: sentences for the user; empty where all went well.
+    """
+
+    clips: Tensor
+    evaluations: int
+    trajectory: Tensor | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def sample(
+    denoise: Denoise,
+    shape: Sequence[int],
+    *,
+    key: Key,
+    process: Process | None = None,
+    context: Context | None = None,
+    solver: Solver | None = None,
+    grid: Grid | TimeGrid | None = None,
+    evaluations: int = 20,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str | None = None,
+    trajectory: bool = False,
+    differentiable: bool = False,
+) -> Sample:
+    """Draw clips.
+
+    Args:
+        denoise: a denoiser, an oracle, or one of them under guidance.
+        shape: `(b, f, *features)`; rows are independent of each other.
+        key: one row a clip; the same row gives the same clip whatever the others are.
+        process: how clips become noise; may be left out where `denoise` has it as `.process`.
+        context: what is known of the clips, `b` rows.
+        solver: the rule of a step, by default the second-order exponential integrator.
+        grid: the rule for the times, or the times themselves; by default Karras'.
+        evaluations: the most denoiser calls to spend; ignored where the times themselves are given.
+        dtype: of the clips; coefficients are float64 until they meet them.
+        device: of the clips, by default that of the denoiser's parameters.
+        trajectory: keep u at every node.
+        differentiable: record gradients through all steps; else none are.
+
+    Returns:
+        The clips in coded units and what they cost.
+
+    Raises:
+        InputError: there is no process, a shape and key that disagree, or no evaluation allowed.
+        IncompatibleError: the solver, grid and process cannot work together.
+    """
+    process = _process_of(denoise, process)
+    context = Context() if context is None else context
+    solver = Exponential() if solver is None else solver
+    if len(key) != shape[0]:
+        raise InputError(f"the key has {len(key)} rows, but {shape[0]} clips are asked for: give one a clip.")
+    if evaluations < 1:
+        raise InputError(f"evaluations={evaluations}: at least one denoiser call is needed.")
+    if solver.stochastic and not process.noise.gaussian:
+        raise IncompatibleError(
+            f"solver {solver.name()!r} with these settings adds Gaussian noise, but the process starts from "
+            f"{process.noise.name()!r} noise: use a solver without noise."
+        )
+    place = _device_of(denoise) if device is None else torch.device(device)
+    context = context.to(place, dtype)
+    fields = time_fields(process, grid, solver.steps_for(evaluations), shape[1], context)
+    counter = _Counter(denoise, context)
+    nodes: list[Tensor] = []
+
+    def draw(step: int) -> Tensor:
+        return process.noise.draw(key.at(Purpose.STEP, step), shape[1:], context, dtype, place)
+
+    with torch.set_grad_enabled(differentiable):
+        u = process.start(context, key, shape, dtype, place)
+        moves = [move.to(u) for move in solver.plan(process.schedule, fields)]
+        u = sequential(counter, moves, u, draw, nodes.append if trajectory else None)
+        clips = _with_history(process.read(u, context), context)
+    return Sample(
+        clips=clips,
+        evaluations=counter.calls,
+        trajectory=torch.stack(nodes) if trajectory else None,
+        warnings=_warnings(clips),
+    )
+
+
+def time_fields(
+    process: Process, grid: Grid | TimeGrid | None, steps: int, frames: int, context: Context
+) -> Tensor:
+    """The time fields of all nodes, float64 `(steps + 1, *field)`, the last one 0 everywhere.
+
+    Args:
+        process: gives the schedule, and says which frames are clean.
+        grid: a rule, the times themselves, or None for Karras' rule.
+        steps: how many steps a rule is to take.
+        frames: f of the clips.
+        context: says how many frames are history.
+    """
+    if isinstance(grid, TimeGrid):
+        chosen = grid
+    else:
+        chosen = (Karras() if grid is None else grid).times(process.schedule, steps)
+    times = torch.cat((chosen.within(process.schedule).times, torch.zeros(1, dtype=torch.float64)))
+    return torch.stack([process.field(time, frames, context) for time in times])
+
+
+class _Counter:
+    """A denoiser with its context filled in, which counts its calls."""
+
+    def __init__(self, denoise: Denoise, context: Context) -> None:
+        self.calls = 0
+        self._denoise = denoise
+        self._context = context
+
+    def __call__(self, u: Tensor, t: Tensor) -> Tensor:
+        self.calls += 1
+        return self._denoise(u, t, self._context).mean
+
+
+def _process_of(denoise: Denoise, process: Process | None) -> Process:
+    """The process given, or the denoiser's own."""
+    known = getattr(denoise, "process", None) if process is None else process
+    if not isinstance(known, Process):
+        raise InputError(
+            f"{type(denoise).__name__} carries no process, so nothing says how its clips become noise: "
+            "pass process=..."
+        )
+    return known
+
+
+def _device_of(denoise: Denoise) -> torch.device:
+    """Where the denoiser's parameters are; the CPU if it has none."""
+    parameters = denoise.parameters() if isinstance(denoise, nn.Module) else iter(())
+    first = next(iter(parameters), None)
+    return torch.device("cpu") if first is None else first.device
+
+
+def _with_history(clips: Tensor, context: Context) -> Tensor:
+    """Clips with their history frames as given: rounding, or having been regenerated, is undone."""
+    if context.history is None or context.history_frames == 0:
+        return clips
+    return torch.cat((context.history.to(clips), clips[:, context.history_frames :]), 1)
+
+
+def _warnings(clips: Tensor) -> tuple[str, ...]:
+    """What the user should know of these clips."""
+    bad = int((~torch.isfinite(clips.detach().flatten(1)).all(1)).sum())
+    if bad == 0:
+        return ()
+    return (
+        f"{bad} of {len(clips)} clips hold numbers that are not finite: the denoiser or the solver diverged, "
+        "try more evaluations or another solver.",
+    )

@@ -1,0 +1,133 @@
+"""What every solver promises: coefficients once per grid, then steps of a few operations each."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from rheos.core.method import Method
+from rheos.core.time_field import expand
+from rheos.process.schedule import Schedule
+
+Answer = Callable[[Tensor, Tensor], Tensor]
+"""(u_t, time field) -> mean of u_0: a denoiser with its context filled in."""
+Draw = Callable[[], Tensor]
+"""The base noise of the present step; called only where its coefficient is not zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a solver stands: u and the denoiser's earlier answers, newest first."""
+
+    u: Tensor
+    history: tuple[Tensor, ...] = ()
+
+
+class Move(ABC):
+    """One step with its coefficients: first `to` a clip's dtype and device, then `apply`."""
+
+    @abstractmethod
+    def to(self, like: Tensor) -> Self:
+        """The coefficients in a clip's dtype, on its device, shaped to broadcast against it."""
+
+    @abstractmethod
+    def apply(self, state: State, denoise: Answer, draw: Draw) -> State:
+        """Go one node further; `state` is left as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinearMove(Move):
+    """u_n = scale u_s + sum_j weights_j D_j + noise z, D newest first.
+
+    Attributes:
+        time: the field at which D_0 is asked, float64 on the CPU.
+        scale: broadcastable to the clip.
+        weights: as many as the step looks back, at least one.
+        noise: None where nothing is drawn.
+        keep: how many answers later steps may look back at.
+    """
+
+    time: Tensor
+    scale: Tensor
+    weights: tuple[Tensor, ...]
+    noise: Tensor | None = None
+    keep: int = 0
+
+    def to(self, like: Tensor) -> Self:
+        """The coefficients in a clip's dtype, on its device, shaped to broadcast against it."""
+        return replace(
+            self,
+            scale=expand(self.scale, like),
+            weights=tuple(expand(weight, like) for weight in self.weights),
+            noise=None if self.noise is None else expand(self.noise, like),
+        )
+
+    def apply(self, state: State, denoise: Answer, draw: Draw) -> State:
+        """One denoiser call, then one operation for u, one an answer, one for noise."""
+        answers = (denoise(state.u, self.time), *state.history)
+        u = state.u * self.scale
+        for weight, answer in zip(self.weights, answers, strict=False):
+            u.addcmul_(answer, weight)
+        if self.noise is not None:
+            u.addcmul_(draw(), self.noise)
+        return State(u, answers[: self.keep])
+
+
+def linear_moves(times: Tensor, scale: Tensor, weights: Tensor, noise: Tensor) -> tuple[LinearMove, ...]:
+    """Cut coefficient tables into moves, without the weights and noise that are zero everywhere.
+
+    Args:
+        times: `(steps + 1, *field)`.
+        scale: `(steps, *field)`.
+        weights: `(order, steps, *field)`, newest first.
+        noise: `(steps, *field)`.
+    """
+    depth = weights.flatten(2).ne(0).any(-1) if weights.ndim > 2 else weights.ne(0)
+    back = torch.arange(1, len(weights) + 1)[:, None]
+    used = (depth * back).amax(0).clamp(min=1).tolist()
+    return tuple(
+        LinearMove(
+            time=times[i],
+            scale=scale[i],
+            weights=tuple(weights[:count, i]),
+            noise=noise[i] if bool(noise[i].any()) else None,
+            keep=len(weights) - 1,
+        )
+        for i, count in enumerate(used)
+    )
+
+
+class Solver(Method, ABC):
+    """A rule for the steps between the times of a grid."""
+
+    @property
+    @abstractmethod
+    def declared_order(self) -> int:
+        """Power of the step length with which the error of u falls (of its law, where stochastic)."""
+
+    @property
+    def evaluations_per_step(self) -> int:
+        """Denoiser calls a step; the last step, to t = 0, always takes one."""
+        return 1
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether steps draw noise."""
+        return False
+
+    def steps_for(self, evaluations: int) -> int:
+        """The most steps that a number of denoiser calls pays for."""
+        return (evaluations - 1) // self.evaluations_per_step + 1
+
+    @abstractmethod
+    def plan(self, schedule: Schedule, fields: Tensor) -> tuple[Move, ...]:
+        """The coefficients of every step, float64 on the CPU.
+
+        Args:
+            schedule: the noise schedule.
+            fields: time fields at the nodes, float64 `(steps + 1, *field)`, falling; where two rows are
+                equal (clean frames) the step is the identity.
+        """
