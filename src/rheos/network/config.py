@@ -1,5 +1,6 @@
 """Configurations of the backbones: small, frozen, built into a module by `.build(shapes, seed)`."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -14,7 +15,19 @@ from rheos.network.shapes import Shapes
 
 # Beyond this many tokens a row, activations outgrow memory before arithmetic outgrows patience.
 _TOKENS_KEPT = 4096
-_PATCHES = 16
+_PATCHES, _PATCHES_OF_MANY_CHANNELS, _MANY_CHANNELS = 16, 12, 9
+# Cells of the body's finest grid that two CPU cores still train on in minutes.
+_GRID_CELLS, _TINY_GRID = 1200, 256
+
+
+def _patch_of(space: tuple[int, ...]) -> int:
+    """Side of a patch of pixels: 1 on tiny grids, else the least power of 2 that leaves few patches."""
+    if math.prod(space) <= _TINY_GRID:
+        return 1
+    patch = 2
+    while math.prod(-(-size // patch) for size in space) > _GRID_CELLS:
+        patch *= 2
+    return patch
 
 
 @contextmanager
@@ -68,7 +81,8 @@ class SeriesNetwork(Method):
             raise IncompatibleError(
                 f"network.width={self.width} does not divide by network.heads={self.heads}; change one."
             )
-        patch = self.patch or max(1, round(shapes.frames / _PATCHES))
+        patches = _PATCHES if shapes.channels < _MANY_CHANNELS else _PATCHES_OF_MANY_CHANNELS
+        patch = self.patch or max(1, round(shapes.frames / patches))
         tokens = shapes.channels * -(-shapes.frames // patch)
         with _initialization(seed):
             return SeriesNet(
@@ -80,4 +94,53 @@ class SeriesNetwork(Method):
                 expansion=self.expansion,
                 rank=self.rank,
                 recompute=tokens > _TOKENS_KEPT if self.recompute is None else self.recompute,
+            )
+
+
+class FieldNetwork(Method):
+    """A U-Net over space with mixing along frames, for fields and video on any grid.
+
+    The defaults train on two CPU cores; for a GPU take base=64, multipliers=[1, 2, 4, 4], blocks=2, patch=1.
+
+    Attributes:
+        base: channels of the finest stage.
+        multipliers: channels of each stage, in bases, finest first.
+        blocks: residual blocks of a stage.
+        attention_from: first stage whose frames are mixed by attention instead of convolution.
+        patch: side of the squares of pixels the body sees as one; None: by the size of the grid.
+        detail: channels at full resolution.
+        rank: rank of the linear path.
+    """
+
+    kind: Literal["field"] = "field"
+    base: int = Field(default=32, ge=2)
+    multipliers: tuple[int, ...] = Field(default=(1, 2, 2), min_length=1)
+    blocks: int = Field(default=1, ge=1)
+    attention_from: int = Field(default=1, ge=0)
+    patch: int | None = Field(default=None, ge=1)
+    detail: int = Field(default=16, ge=1)
+    rank: int = Field(default=32, ge=1)
+
+    def build(self, shapes: Shapes, seed: int = 0) -> nn.Module:
+        """A network for clips of these shapes, its weights set by the seed alone.
+
+        Raises:
+            IncompatibleError: the clips have not one or two spatial axes.
+        """
+        from rheos.network.field import FieldNet
+
+        if len(shapes.space) not in (1, 2):
+            raise IncompatibleError(
+                f"the field network takes one or two spatial axes but the data has {len(shapes.space)}; "
+                "use network.kind=series for tables."
+            )
+        with _initialization(seed):
+            return FieldNet(
+                shapes,
+                patch=self.patch or _patch_of(shapes.space),
+                widths=tuple(self.base * multiplier for multiplier in self.multipliers),
+                blocks=self.blocks,
+                attention_from=self.attention_from,
+                detail=self.detail,
+                rank=self.rank,
             )

@@ -19,13 +19,13 @@ def zeroed(layer: nn.Linear | nn.Conv2d | nn.Conv1d) -> nn.Module:
 class AdaptiveNorm(nn.Module):
     """Layer normalization, then the scale and shift of a condition."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, condition: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.modulation = zeroed(nn.Linear(width, 2 * width))
+        self.modulation = zeroed(nn.Linear(condition, 2 * width))
 
     def forward(self, tokens: Tensor, condition: Tensor) -> Tensor:
-        """Map `(..., width)`; the condition broadcasts against the tokens."""
+        """Map `(..., width)`; the condition `(..., condition)` broadcasts."""
         scale, shift = self.modulation(condition).chunk(2, dim=-1)
         return torch.addcmul(shift, self.norm(tokens), 1 + scale)
 
@@ -33,12 +33,12 @@ class AdaptiveNorm(nn.Module):
 class Modulated(nn.Module):
     """A branch on adaptively normalized tokens, gated by the same condition."""
 
-    def __init__(self, branch: nn.Module, width: int) -> None:
+    def __init__(self, branch: nn.Module, width: int, condition: int) -> None:
         super().__init__()
         self.branch = branch
-        self.norm = AdaptiveNorm(width)
-        self.gate = zeroed(nn.Linear(width, width))
+        self.norm = AdaptiveNorm(width, condition)
+        self.gate = zeroed(nn.Linear(condition, width))
 
     def forward(self, tokens: Tensor, condition: Tensor) -> Tensor:
-        """Add the branch to `(..., width)`; the condition broadcasts against the tokens."""
+        """Add the branch to `(..., width)`; the condition `(..., condition)` broadcasts."""
         return torch.addcmul(tokens, self.gate(condition), self.branch(self.norm(tokens, condition)))

@@ -16,6 +16,7 @@ from rheos.core.errors import IncompatibleError
 from rheos.network.attention import Attention
 from rheos.network.embedding import LevelEmbedding, PositionEmbedding
 from rheos.network.inputs import entry_inputs, frame_inputs
+from rheos.network.linear_path import LinearPath
 from rheos.network.modulation import AdaptiveNorm, Modulated, zeroed
 from rheos.network.shapes import Shapes
 
@@ -31,29 +32,13 @@ class SeriesBlock(nn.Module):
         branches: list[nn.Module] = [Attention(width, heads, axis=2), perceptron]
         if channels > 1:
             branches.insert(1, Attention(width, heads, axis=1))
-        self.branches = nn.ModuleList(Modulated(branch, width) for branch in branches)
+        self.branches = nn.ModuleList(Modulated(branch, width, width) for branch in branches)
 
     def forward(self, tokens: Tensor, condition: Tensor) -> Tensor:
         """Map tokens `(b, channel, patch, width)` under a condition `(b, 1, patch, width)`."""
         for branch in self.branches:
             tokens = branch(tokens, condition)
         return tokens
-
-
-class LinearPath(nn.Module):
-    """B (g(level) * A z): a map of low rank from all inputs of a channel to its frames."""
-
-    def __init__(self, inputs: int, frames: int, rank: int) -> None:
-        super().__init__()
-        self.level = LevelEmbedding(1, rank)
-        self.gain = zeroed(nn.Linear(rank, rank))
-        self.reduce = nn.Linear(inputs, rank)
-        self.expand = zeroed(nn.Linear(rank, frames))
-
-    def forward(self, inputs: Tensor, lowest: Tensor) -> Tensor:
-        """Map `(b, channel, inputs)` at the clip's lowest level `(b, 1)` to `(b, channel, frames)`."""
-        gain = 1 + self.gain(functional.silu(self.level(lowest)))
-        return self.expand(gain[:, None] * self.reduce(inputs))
 
 
 class SeriesNet(nn.Module):
@@ -98,7 +83,7 @@ class SeriesNet(nn.Module):
         self.blocks = nn.ModuleList(
             SeriesBlock(width, heads, expansion, shapes.channels) for _ in range(depth)
         )
-        self.final = AdaptiveNorm(width)
+        self.final = AdaptiveNorm(width, width)
         self.head = zeroed(nn.Linear(width, patch))
         self.linear = LinearPath(shapes.frames * shapes.entry_inputs, shapes.frames, rank)
 
