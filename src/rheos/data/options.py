@@ -1,0 +1,156 @@
+"""What a user may say about a source: the `data.` and `roles.` part of a recipe."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from rheos.core.errors import InputError
+
+Role = Literal["target", "known_future", "past", "static", "ignore"]
+
+
+class DataOptions(BaseModel):
+    """How a source is to be read; every field has a default that suits a well-kept file.
+
+    Attributes:
+        time: the time column, time dimension or array of stamps; "rows" says that rows are frames
+            and carry no stamp. Found by name or by type where absent.
+        time_format: strptime format of the stamps.
+        timezone: zone of stamps that carry none, so that a change of the clock is no gap.
+        missing: values that mean missing, numbers or (in tables) words.
+        duplicates: what to do with several rows of one stamp.
+        gaps: "missing" puts frames of NaN where stamps are absent, "refuse" raises.
+        order: what to do with rows that are not in order of time.
+        resample: pandas frequency onto which frames are averaged ("1h").
+        frequency: pandas frequency of the frames, where it cannot be inferred.
+        period: seasonal periods in frames; inferred from the frequency where absent.
+        encoding: of text files.
+        delimiter: of columns; found in the header where absent.
+        decimal: the decimal mark.
+        joint: True makes channels of one recording, False independent recordings; by default wide
+            columns are joint and the sequences of a long table are not.
+        variables: the variables of a gridded source to read; all that share a grid where absent.
+        select: index along a dimension that is neither time nor space (`data.select.member=0`).
+        dims: names of the axes: of an array all of them, with "time" ("x", "time"); of a gridded
+            source the spatial ones in the order wanted.
+        roles: what a column is for, by name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    time: str | None = None
+    time_format: str | None = None
+    timezone: str | None = None
+    missing: tuple[float | str, ...] = ()
+    duplicates: Literal["refuse", "mean", "first", "last"] = "refuse"
+    gaps: Literal["missing", "refuse"] = "missing"
+    order: Literal["refuse", "sort"] = "refuse"
+    resample: str | None = None
+    frequency: str | None = None
+    period: tuple[int, ...] | None = None
+    encoding: str = "utf-8"
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    decimal: Literal[".", ","] = "."
+    joint: bool | None = None
+    variables: tuple[str, ...] | None = None
+    select: dict[str, int] = Field(default_factory=dict)
+    dims: tuple[str, ...] | None = None
+    roles: dict[str, Role] = Field(default_factory=dict)
+
+    @field_validator("missing", "period", "variables", "dims", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return value if value is None or isinstance(value, list | tuple) else (value,)
+
+    @field_validator("missing")
+    @classmethod
+    def _numbers_are_numbers(cls, values: tuple[float | str, ...]) -> tuple[float | str, ...]:
+        return tuple(_as_number(value) for value in values)
+
+    @field_validator("period")
+    @classmethod
+    def _periods_are_longer_than_a_frame(cls, periods: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if periods is not None and any(period < 2 for period in periods):
+            raise ValueError("a period is a whole number of frames, at least 2")
+        return None if periods is None else tuple(sorted(set(periods)))
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Options from a mapping, such as a recipe's `data` section.
+
+        Raises:
+            InputError: an unknown option, or a value that does not fit; names the option.
+        """
+        try:
+            return cls.model_validate(dict(given))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(_sentence(first, tuple(cls.model_fields))) from None
+
+    def amended(self, mend: Mapping[str, Any]) -> Self:
+        """These options with a remedy applied; lists are extended and mappings merged."""
+        changed = {}
+        for name, value in mend.items():
+            before = getattr(self, name)
+            if name == "missing":
+                value = (*before, *value)
+            elif isinstance(value, Mapping):
+                value = {**before, **value}
+            changed[name] = value
+        return type(self).model_validate({**self.model_dump(), **changed})
+
+
+def option_line(mend: Mapping[str, Any]) -> str:
+    """A remedy as it is typed: `data.duplicates=mean`, `roles.Date=ignore`."""
+    words = []
+    for name, value in mend.items():
+        if isinstance(value, Mapping):
+            prefix = "roles" if name == "roles" else f"data.{name}"
+            words += [f"{_quoted(f'{prefix}.{key}')}={_typed(item)}" for key, item in value.items()]
+        else:
+            words.append(f"data.{name}={_typed(value)}")
+    return " ".join(words)
+
+
+def closest(name: str, known: tuple[str, ...]) -> str:
+    """A phrase that names what was probably meant, or what there is."""
+    near = get_close_matches(name, known, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+    return f"there is {shown or 'none'}"
+
+
+def _as_number(value: float | str) -> float | str:
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_typed(item) for item in value) + "]"
+    if isinstance(value, float):
+        return f"{value:g}" if value == float(f"{value:g}") else repr(value)
+    return _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    plain = all(character.isalnum() or character in "._-+:/" for character in text)
+    return text if plain and text else f"'{text}'"
+
+
+def _sentence(error: Any, known: tuple[str, ...]) -> str:
+    where = [str(part) for part in error["loc"] if part not in ("float", "str")]
+    option = ".".join(where)
+    if error["type"] == "extra_forbidden":
+        return f"data.{option} is not an option; {closest(option, known)}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    name = option if where[0] == "roles" else f"data.{option}"
+    return f"{name}={error['input']!r} cannot be used: {message}."

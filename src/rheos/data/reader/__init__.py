@@ -1,0 +1,135 @@
+"""Readers: tables, arrays, grids and JSON lines become a `Dataset`, whatever they come as.
+
+Every source is understood by its format (`table`, `arrays`, `gridded`, `jsonlines`) and brought onto a
+regular axis in one place (`assemble`). The caller's objects are never changed.
+"""
+
+import tarfile
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from rheos.data.dataset import Dataset
+from rheos.data.options import DataOptions
+from rheos.data.reader import arrays, gridded, jsonlines
+from rheos.data.reader.assemble import Reading, assemble
+from rheos.data.reader.files import content, existing
+from rheos.data.reader.problem import SourceError
+from rheos.data.reader.raw import Raw
+from rheos.data.reader.table import from_table
+from rheos.data.reader.text import text_table
+
+__all__ = ["Reading", "Source", "SourceError", "read", "survey"]
+
+Source = str | Path | pd.DataFrame | pd.Series | xr.Dataset | xr.DataArray | np.ndarray
+
+_NETCDF = (".nc", ".nc4", ".netcdf", ".cdf", ".h5", ".hdf5")
+_PARQUET = (".parquet", ".pq")
+
+
+def read(source: Source, options: DataOptions | Mapping[str, Any] | None = None) -> Dataset:
+    """Read a source.
+
+    Args:
+        source: a path (`FILE.npz::name` names an array, `FOLDER::test` a part), a pandas DataFrame or
+            Series, an xarray Dataset or DataArray, or a numpy array, frames first.
+        options: how it is to be read.
+
+    Returns:
+        Recordings on regular axes, NaN where a value or a stamp is missing.
+
+    Raises:
+        InputError: the source cannot be read as it is; one sentence says what, where and what to do.
+    """
+    return survey(source, options).dataset
+
+
+def survey(source: Source, options: DataOptions | Mapping[str, Any] | None = None) -> Reading:
+    """Read a source and say what was decided on the way; arguments as in `read`."""
+    if options is None:
+        options = DataOptions()
+    elif not isinstance(options, DataOptions):
+        options = DataOptions.of(options)
+    return assemble(_understood(source, options), options)
+
+
+def _understood(source: Source, options: DataOptions) -> Raw:
+    if isinstance(source, pd.Series):
+        source = source.to_frame(source.name if source.name is not None else "value")
+    if isinstance(source, pd.DataFrame):
+        return from_table(source, options, "the DataFrame")
+    if isinstance(source, xr.Dataset):
+        return gridded.from_grid(source, options, "the xarray Dataset")
+    if isinstance(source, xr.DataArray):
+        return gridded.from_data_array(source, options, "the xarray DataArray")
+    if isinstance(source, np.ndarray):
+        return arrays.from_array(source, options, "the array")
+    if isinstance(source, str | Path):
+        return _from_path(str(source), options)
+    raise SourceError(
+        f"a source of type {type(source).__name__} cannot be read",
+        advice="give a path, a DataFrame, an xarray object or a numpy array",
+    )
+
+
+def _from_path(source: str, options: DataOptions) -> Raw:
+    place, _, part = source.partition("::")
+    path = existing(Path(place).expanduser())
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return _from_folder(path, part or None, options)
+    if suffix == ".npz":
+        return arrays.from_npz(path, part or None, options)
+    if part and ".tar" not in path.name and suffix != ".tgz":
+        raise SourceError(f"{source!r} names a part of {path.name!r}, which has none", advice=f"give {place}")
+    if suffix == ".npy":
+        return arrays.from_npy(path, options)
+    if suffix in _NETCDF:
+        return gridded.from_netcdf(path, options)
+    if suffix in _PARQUET:
+        return from_table(_parquet(path), options, str(path))
+    if suffix in (".mp4", ".avi", ".mov", ".mkv", ".webm"):
+        raise SourceError(
+            f"{str(path)!r} is a video, which has no reader yet", advice="save its frames as .npy"
+        )
+    if jsonlines.is_json_name(path.name):
+        return jsonlines.from_json_file(path, options)
+    if ".tar" in path.name or suffix in (".tgz", ".txz"):
+        return jsonlines.from_tar(_tar(path), part or None, options, str(path))
+    return from_table(text_table(path, options), options, str(path))
+
+
+def _from_folder(path: Path, part: str | None, options: DataOptions) -> Raw:
+    if path.suffix == ".zarr" or any(
+        (path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata")
+    ):
+        return gridded.from_zarr(path, options)
+    if any(file.is_file() and jsonlines.is_json_name(file.name) for file in path.rglob("*")):
+        return jsonlines.from_json_folder(path, part, options)
+    raise SourceError(
+        f"{str(path)!r} is a folder that holds neither Zarr nor JSON lines", advice="name a file"
+    )
+
+
+def _tar(path: Path) -> bytes:
+    raw = content(path)
+    if not tarfile.is_tarfile(BytesIO(raw)):
+        raise SourceError(f"{str(path)!r} is not a tar archive", advice="fetch it again")
+    return raw
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(BytesIO(content(path)), engine="pyarrow")
+    except SourceError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = str(error).split("\n")[0].rstrip(".")
+        raise SourceError(
+            f"{str(path)!r} is not a readable Parquet file ({reason[:160]})", advice="write it again"
+        ) from None
