@@ -9,8 +9,8 @@ too narrow or too wide.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -69,20 +69,21 @@ Stream = tuple[Purpose, int]
 
 @dataclass(frozen=True, slots=True)
 class _Basis(Key):
-    """A key whose normal numbers are chosen: row r has `rows[stream][r]` in that stream, else zeros.
+    """A key whose normal numbers are chosen instead of random.
 
     Attributes:
-        rows: for each stream the flattened normals `(rows, n)`.
-        drawn: streams asked for so far, in order; shared by all keys made from this one.
+        chosen: for each stream the rows that are not zero in it, and their flattened numbers.
+        drawn: streams asked for so far; shared by all keys made from this one.
     """
 
-    rows: dict[Stream, Tensor] = field(default_factory=dict)
+    chosen: dict[Stream, tuple[Tensor, Tensor]] = field(default_factory=dict)
     drawn: list[Stream] = field(default_factory=list)
 
     @classmethod
-    def zeros(cls, count: int) -> "_Basis":
+    def of_rows(cls, count: int, chosen: dict[Stream, tuple[Tensor, Tensor]]) -> "_Basis":
+        """A key of `count` rows; streams that are not chosen are zero."""
         nobody = torch.zeros(count, dtype=torch.int64)
-        return cls(words=nobody[:, None].expand(count, 2), member=nobody)
+        return cls(words=nobody[:, None].expand(count, 2), member=nobody, chosen=chosen)
 
     def normal(
         self, shape: Sequence[int], dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
@@ -90,10 +91,29 @@ class _Basis(Key):
         """The chosen numbers `(rows, *shape)`."""
         stream = (self.purpose, self.step)
         self.drawn.append(stream)
-        chosen = self.rows.get(stream)
-        if chosen is None:
-            return torch.zeros((len(self), *shape), dtype=dtype, device=device)
-        return chosen.reshape(len(self), *shape).to(dtype=dtype, device=device)
+        numbers = torch.zeros((len(self), math.prod(shape)), dtype=dtype, device=device)
+        if stream in self.chosen:
+            rows, values = self.chosen[stream]
+            numbers[rows.to(device)] = values.to(numbers)
+        return numbers.reshape(len(self), *shape)
+
+
+def _columns(push: Callable[[_Basis], Tensor], streams: list[Stream], basis: Tensor) -> Iterator[Tensor]:
+    """What comes out for every basis vector of every stream, in blocks of rows.
+
+    Args:
+        push: runs the sampler, `(rows, n)`.
+        streams: that the sampler draws from.
+        basis: the vectors of one stream, `(m, n)`.
+    """
+    pairs = [(stream, vector) for stream in streams for vector in range(len(basis))]
+    for first in range(0, len(pairs), _BLOCK):
+        block = pairs[first : first + _BLOCK]
+        chosen: dict[Stream, tuple[Tensor, Tensor]] = {}
+        for stream in dict.fromkeys(stream for stream, _ in block):
+            rows = [row for row, (of, _) in enumerate(block) if of == stream]
+            chosen[stream] = (torch.tensor(rows), basis[[block[row][1] for row in rows]])
+        yield push(_Basis.of_rows(len(block), chosen))
 
 
 def probe(
@@ -130,7 +150,10 @@ def probe(
             f"the probe needs Gaussian base noise, but the process has {known.noise.name()!r} noise."
         )
 
-    def push(key: _Basis) -> tuple[Tensor, int]:
+    spent = 0
+
+    def push(key: _Basis) -> Tensor:
+        nonlocal spent
         drawn = sample(
             denoise,
             (len(key), *shape),
@@ -142,17 +165,15 @@ def probe(
             evaluations=evaluations,
             dtype=torch.float64,
         )
-        return drawn.clips.flatten(1), drawn.evaluations
+        spent = drawn.evaluations
+        return drawn.clips.flatten(1)
 
-    origin = _Basis.zeros(1)
-    mean, spent = push(origin)
-    entries = math.prod(shape)
-    covariance = torch.zeros(entries, entries, dtype=torch.float64)
-    for stream in dict.fromkeys(origin.drawn):
-        for first in range(0, entries, _BLOCK):
-            rows = torch.eye(entries, dtype=torch.float64)[first : first + _BLOCK]
-            columns = push(replace(_Basis.zeros(len(rows)), rows={stream: rows}))[0] - mean
-            covariance += columns.mT @ columns
+    origin = _Basis.of_rows(1, {})
+    mean = push(origin)
+    covariance = torch.zeros(mean.shape[1], mean.shape[1], dtype=torch.float64)
+    for images in _columns(push, origin.drawn, torch.eye(mean.shape[1], dtype=torch.float64)):
+        columns = images - mean
+        covariance += columns.mT @ columns
     return Law(mean[0], covariance, spent)
 
 
@@ -203,13 +224,14 @@ def variance_ratio(
     variances = variances[variances > floor * variances.mean()] if len(variances) else variances
     if len(variances) == 0:
         raise InputError("the covariance has no mode that varies, so there is no ratio to report.")
-    plain = Process(process.schedule)
-    modes = _Modes(variances, process.schedule)
+    modes, plain = _Modes(variances, process.schedule), Process(process.schedule)
+    spent = 0
 
-    def push(key: _Basis) -> tuple[Tensor, int]:
+    def push(key: _Basis) -> Tensor:
+        nonlocal spent
         drawn = sample(
             modes,
-            (1, 1, len(variances)),
+            (len(key), 1, len(variances)),
             key=key,
             process=plain,
             solver=solver,
@@ -217,14 +239,14 @@ def variance_ratio(
             evaluations=evaluations,
             dtype=torch.float64,
         )
-        return drawn.clips[0, 0], drawn.evaluations
+        spent = drawn.evaluations
+        return drawn.clips.flatten(1)
 
-    origin = _Basis.zeros(1)
-    spent = push(origin)[1]
-    sampled = torch.zeros_like(variances)
-    for stream in dict.fromkeys(origin.drawn):
-        # Modes do not touch each other: one row of ones is all their basis vectors at once.
-        sampled += push(replace(_Basis.zeros(1), rows={stream: torch.ones_like(variances)[None]}))[0] ** 2
+    origin = _Basis.of_rows(1, {})
+    push(origin)
+    # Modes do not touch each other: one row of ones is all their basis vectors at once.
+    every = torch.ones(1, len(variances), dtype=torch.float64)
+    sampled = sum(images.square().sum(0) for images in _columns(push, origin.drawn, every))
     return VarianceRatio(variances, sampled / variances, spent)
 
 

@@ -12,8 +12,9 @@ from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise
 from rheos.process import Process
 from rheos.sample.driver import sequential
-from rheos.sample.grid import Grid, Karras, TimeGrid
-from rheos.sample.solver import Exponential, Solver
+from rheos.sample.grid import Grid, TimeGrid
+from rheos.sample.preset import PRESETS
+from rheos.sample.solver import Solver
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ def sample(
         key: one row a clip; the same row gives the same clip whatever the others are.
         process: how clips become noise; may be left out where `denoise` has it as `.process`.
         context: what is known of the clips, `b` rows.
-        solver: the rule of a step, by default the second-order exponential integrator.
-        grid: the rule for the times, or the times themselves; by default Karras'.
+        solver: the rule of a step, by default the balanced preset's.
+        grid: the rule for the times, or the times themselves; by default the balanced preset's.
         evaluations: the most denoiser calls to spend; ignored where the times themselves are given.
         dtype: of the clips; coefficients are float64 until they meet them.
         device: of the clips, by default that of the denoiser's parameters.
@@ -73,7 +74,7 @@ def sample(
     """
     process = _process_of(denoise, process)
     context = Context() if context is None else context
-    solver = Exponential() if solver is None else solver
+    solver = PRESETS["balanced"].solver if solver is None else solver
     if len(key) != shape[0]:
         raise InputError(f"the key has {len(key)} rows, but {shape[0]} clips are asked for: give one a clip.")
     if evaluations < 1:
@@ -112,7 +113,7 @@ def time_fields(
 
     Args:
         process: gives the schedule, and says which frames are clean.
-        grid: a rule, the times themselves, or None for Karras' rule.
+        grid: a rule, the times themselves, or None for the balanced preset's rule.
         steps: how many steps a rule is to take.
         frames: f of the clips.
         context: says how many frames are history.
@@ -120,7 +121,7 @@ def time_fields(
     if isinstance(grid, TimeGrid):
         chosen = grid
     else:
-        chosen = (Karras() if grid is None else grid).times(process.schedule, steps)
+        chosen = (PRESETS["balanced"].grid if grid is None else grid).times(process.schedule, steps)
     times = torch.cat((chosen.within(process.schedule).times, torch.zeros(1, dtype=torch.float64)))
     return torch.stack([process.field(time, frames, context) for time in times])
 
