@@ -1,6 +1,6 @@
 """Windows: coded pieces of recordings, history and future, with all that is known about them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -77,3 +77,11 @@ class WindowBatch:
 
     def __len__(self) -> int:
         return len(self.history)
+
+    def rows(self, index: slice | np.ndarray) -> "WindowBatch":
+        """Some of the windows."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "state"}
+        return WindowBatch(
+            **{name: value[index] for name, value in values.items()},
+            state={name: value[index] for name, value in self.state.items()},
+        )

@@ -3,8 +3,9 @@
 from rheos.data.anchor.base import Anchor, FittedAnchor
 from rheos.data.anchor.none import NoAnchor
 from rheos.data.anchor.persistence import Persistence
+from rheos.data.anchor.ridge import Ridge
 from rheos.data.anchor.seasonal import Seasonal
 
-ANCHORS: tuple[type[Anchor], ...] = (NoAnchor, Persistence, Seasonal)
+ANCHORS: tuple[type[Anchor], ...] = (NoAnchor, Persistence, Seasonal, Ridge)
 
-__all__ = ["ANCHORS", "Anchor", "FittedAnchor", "NoAnchor", "Persistence", "Seasonal"]
+__all__ = ["ANCHORS", "Anchor", "FittedAnchor", "NoAnchor", "Persistence", "Ridge", "Seasonal"]

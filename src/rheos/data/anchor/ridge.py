@@ -1,0 +1,220 @@
+"""Ridge: anchor_s = base_s + w_s . features, one linear regression for every entry and lead.
+
+Direct multi-step forecasting by ridge regression (Hoerl and Kennard 1970) from what is known at the
+origin. The base it shrinks to is the best of the training mean, the last value and the seasonal ones;
+the penalty is the best when blocks of time are left out in turn, and the scale is the residual of the
+blocks left out, so that canonical data have about unit variance on windows never seen.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from rheos.core.errors import InputError
+from rheos.data.anchor.base import Anchor, FittedAnchor, last_observed, some, whole_scale, window_bytes
+from rheos.data.anchor.penalty import leave_out
+from rheos.data.anchor.ridge_features import Plan
+from rheos.data.window_source import WindowSource
+from rheos.data.windows import WindowBatch
+
+_WINDOWS_BYTES = 384 * 2**20
+_FEATURES_BYTES = 96 * 2**20
+_FEWEST_WINDOWS = 64
+
+
+class Ridge(Anchor):
+    """A linear forecast of each entry and lead, its penalty chosen by cross-validation.
+
+    Attributes:
+        penalties: candidates, in units of the number of windows.
+        blocks: how many blocks of time are left out in turn.
+        recent: at most how many recent values of a series are used.
+        most_windows: how many training windows are looked at.
+    """
+
+    kind: Literal["ridge"] = "ridge"
+    penalties: tuple[float, ...] = Field(
+        default=(1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 10.0, 100.0), min_length=1
+    )
+    blocks: int = Field(default=5, ge=2)
+    recent: int = Field(default=32, ge=2)
+    most_windows: int = Field(default=12000, ge=1)
+
+    def fit(self, source: WindowSource, indices: np.ndarray) -> "FittedRidge":
+        """Solve the regressions.
+
+        Raises:
+            InputError: there is no training window.
+        """
+        if len(indices) == 0:
+            raise InputError(
+                "no complete window lies in the training span; give a shorter history or horizon."
+            )
+        fitting = max(_FEWEST_WINDOWS, _WINDOWS_BYTES // window_bytes(source))
+        batch = source.batch(some(indices, min(self.most_windows, fitting)))
+        plan = Plan.of(source, batch, self.recent)
+        return _Regression(self, batch, plan, source.exists.ravel()).solve()
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> "FittedRidge":
+        """The inverse of `to_arrays`."""
+        plan = Plan(**{name: arrays[name] for name in Plan.__dataclass_fields__})
+        rest = {name: value for name, value in arrays.items() if name not in Plan.__dataclass_fields__}
+        return FittedRidge(plan=plan, **rest)
+
+
+def _bases(batch: WindowBatch, items: np.ndarray) -> np.ndarray:
+    """Forecasts that need no fit: 0, the last value, the seasonal values; `(2 + K, m, S, b)`."""
+    rows, frames = batch.history.shape[:2]
+    horizon = batch.future.shape[1]
+    last = last_observed(batch.history).reshape(rows, -1)[:, items].astype(np.float64).T
+    last = np.broadcast_to(last[:, None], (len(items), horizon, rows))
+    lagged = batch.lagged[:, frames:]
+    lagged = lagged.reshape(*lagged.shape[:3], -1)[..., items].astype(np.float64)
+    seasonal = [np.transpose(lagged[:, :, k], (2, 1, 0)) for k in range(lagged.shape[2])]
+    filled = [np.where(np.isfinite(values), values, last) for values in seasonal]
+    return np.stack([np.zeros_like(last), last, *filled])
+
+
+def _futures(batch: WindowBatch, items: np.ndarray) -> np.ndarray:
+    """Targets `(m, S, b)`, NaN where missing."""
+    flat = batch.future.reshape(*batch.future.shape[:2], -1)[..., items]
+    return np.transpose(flat, (2, 1, 0)).astype(np.float64)
+
+
+def _base(bases: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """The base `(m, S, b)` that `base` `(m, S)` names."""
+    entries, leads = np.ogrid[: base.shape[0], : base.shape[1]]
+    return bases[base, entries, leads]
+
+
+def _pieces(items: np.ndarray, rows: int, bytes_each: int) -> Iterator[tuple[np.ndarray, slice]]:
+    """Entries in groups, and for each group the windows in runs, so that features stay in bounds."""
+    run = max(1, min(rows, _FEATURES_BYTES // bytes_each))
+    group = max(1, _FEATURES_BYTES // (bytes_each * run))
+    for first in range(0, len(items), group):
+        for start in range(0, rows, run):
+            yield items[first : first + group], slice(start, start + run)
+
+
+class _Regression:
+    """One fit: passes over the training windows in pieces of bounded memory."""
+
+    def __init__(self, config: Ridge, batch: WindowBatch, plan: Plan, exists: np.ndarray) -> None:
+        self.config = config
+        self.batch = batch
+        self.plan = plan
+        self.items = np.flatnonzero(exists)
+        self.entries = len(exists)
+        self.count = plan.count(batch)
+        self.blocks = max(1, min(config.blocks, len(batch) // 2))
+        self.block = _blocks(batch, self.blocks)
+
+    def solve(self) -> "FittedRidge":
+        """All weights, then the penalty of each lead and entry (of each lead alone for fields)."""
+        batch, horizon = self.batch, self.batch.future.shape[1]
+        candidates = len(self.config.penalties) + 1
+        weights = np.zeros((candidates, self.entries, horizon, self.count + 1))
+        square = np.zeros((candidates, self.entries, horizon))
+        seen = np.zeros((self.entries, horizon))
+        base = np.zeros((self.entries, horizon), np.int64)
+        for items in self._groups():
+            base[items] = self._best_base(items)
+            found = leave_out(self._moments(items, base[items]), np.array(self.config.penalties))
+            weights[:, items], square[:, items] = found.weights, found.square
+            seen[items] = found.count
+        if self.blocks < 2:
+            square[:-1] = np.inf
+        best = self._best(square)
+        entries, leads = np.ogrid[: self.entries, :horizon]
+        shape = batch.future.shape[1:]
+        return FittedRidge(
+            scale=whole_scale(
+                square[best, entries, leads].T.reshape(shape),
+                seen.T.reshape(shape),
+                batch.history.shape[1],
+            ),
+            plan=self.plan,
+            base=base,
+            weights=weights[best, entries, leads],
+        )
+
+    def _groups(self) -> Iterator[np.ndarray]:
+        """Entries in groups whose moments and features stay in bounds."""
+        horizon = self.batch.future.shape[1]
+        moments = 8 * horizon * (self.count + 2) ** 2 * (self.blocks + 2)
+        features = 8 * horizon * self.count * min(len(self.batch), 256)
+        size = max(1, _FEATURES_BYTES // max(moments, features))
+        for start in range(0, len(self.items), size):
+            yield self.items[start : start + size]
+
+    def _best_base(self, items: np.ndarray) -> np.ndarray:
+        error = _bases(self.batch, items) - _futures(self.batch, items)
+        return np.nansum(error**2, axis=-1).argmin(0)
+
+    def _moments(self, items: np.ndarray, base: np.ndarray) -> np.ndarray:
+        """Moments of (features, 1, target - base) of each block, `(blocks, m, S, p + 2, p + 2)`."""
+        size, horizon = self.count + 2, self.batch.future.shape[1]
+        moments = np.zeros((self.blocks, len(items), horizon, size, size))
+        run = max(1, _FEATURES_BYTES // (8 * horizon * size * len(items)))
+        for k in range(self.blocks):
+            rows = np.flatnonzero(self.block == k)
+            for start in range(0, len(rows), run):
+                batch = self.batch.rows(rows[start : start + run])
+                target = _futures(batch, items) - _base(_bases(batch, items), base)
+                rest = np.stack([np.ones_like(target), target], axis=-1)
+                z = np.concatenate([self.plan.build(batch, items), rest], axis=-1)
+                z[~np.isfinite(target)] = 0.0
+                moments[k] += np.swapaxes(z, -1, -2) @ z
+        return moments
+
+    def _best(self, square: np.ndarray) -> np.ndarray:
+        """Number of the best candidate, `(entries, S)`."""
+        if self.plan.field:
+            shape = (len(square), self.batch.future.shape[2], -1, square.shape[-1])
+            whole = square.reshape(shape).sum(2, keepdims=True)
+            return np.broadcast_to(whole, square.reshape(shape).shape).argmin(0).reshape(square.shape[1:])
+        return square.argmin(0)
+
+
+def _blocks(batch: WindowBatch, blocks: int) -> np.ndarray:
+    """The block of time of each window: its place between the first and last origin of its sequence."""
+    block = np.zeros(len(batch), int)
+    for sequence in np.unique(batch.sequence):
+        mine = batch.sequence == sequence
+        place = batch.origin[mine] - batch.origin[mine].min()
+        block[mine] = blocks * place // (place.max() + 1)
+    return block
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedRidge(FittedAnchor):
+    """The regressions.
+
+    Attributes:
+        plan: which features.
+        base: `(entries, S)` number of the base: 0 the mean, 1 the last value, 2 + k the lag k.
+        weights: `(entries, S, p + 1)`, intercept last.
+    """
+
+    plan: Plan
+    base: np.ndarray
+    weights: np.ndarray
+
+    def future(self, batch: WindowBatch) -> np.ndarray:
+        """Base plus weighted features."""
+        horizon, entries = batch.future.shape[1], len(self.base)
+        out = np.empty((entries, horizon, len(batch)))
+        bytes_each = 8 * horizon * self.weights.shape[-1]
+        for items, rows in _pieces(np.arange(entries), len(batch), bytes_each):
+            part = batch.rows(rows)
+            weights = self.weights[items]
+            change = (self.plan.build(part, items) @ weights[..., :-1, None])[..., 0] + weights[..., -1:]
+            out[items, :, rows] = _base(_bases(part, items), self.base[items]) + change
+        return np.transpose(out, (2, 1, 0)).reshape(batch.future.shape)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Scale, base, weights and the plan."""
+        return {"scale": self.scale, "base": self.base, "weights": self.weights, **self.plan.to_arrays()}
