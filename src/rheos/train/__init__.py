@@ -1,0 +1,1 @@
+"""The training loop: settings, averaging, exact resume."""
