@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from rheos.baseline.method import Baseline
+from rheos.baseline.method import PathBaseline
 from rheos.baseline.paths import PathEnsemble, Span
 from rheos.data.dataset import Dataset
 
@@ -25,7 +25,7 @@ class NoRule:
         return np.full((horizon, len(columns)), np.nan)
 
 
-class Climatology(Baseline):
+class Climatology(PathBaseline):
     """Whole spans of the training data that start at the same phase."""
 
     kind: Literal["climatology"] = "climatology"
@@ -33,4 +33,4 @@ class Climatology(Baseline):
     def fit(self, dataset: Dataset, horizon: int) -> PathEnsemble:
         """See :class:`rheos.baseline.method.Baseline`."""
         spans = [Span.of(recording, dataset.layout.frequency) for recording in dataset.recordings]
-        return PathEnsemble.fit(dataset, horizon, spans, [NoRule()] * len(spans))
+        return PathEnsemble.fit(dataset, horizon, spans, [NoRule()] * len(spans), self.recent)

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from rheos.baseline.history import last_frames, season
-from rheos.baseline.method import Baseline
+from rheos.baseline.method import PathBaseline
 from rheos.baseline.paths import PathEnsemble, Span
 from rheos.data.dataset import Dataset
 
@@ -107,7 +107,7 @@ def fit_lags(span: Span, periods: tuple[int, ...], horizon: int, penalty: float)
     return LagRule(periods, out, mean, span.scale)
 
 
-class LagRidge(Baseline):
+class LagRidge(PathBaseline):
     """Ridge on lags 1-3 and the seasonal ones, each series, cell and lead for itself.
 
     Attributes:
@@ -125,4 +125,4 @@ class LagRidge(Baseline):
             # A period needs two cycles of rows to learn from beside the one it looks back on.
             usable = tuple(p for p in dataset.layout.periods if p > 1 and len(span.values) - horizon >= 3 * p)
             rules.append(fit_lags(span, usable, horizon, self.penalty))
-        return PathEnsemble.fit(dataset, horizon, spans, rules)
+        return PathEnsemble.fit(dataset, horizon, spans, rules, self.recent)

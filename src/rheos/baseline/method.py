@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Protocol
 
 import numpy as np
+from pydantic import Field
 
 from rheos.core.keys import Key
 from rheos.core.method import Method
@@ -45,3 +46,13 @@ class Baseline(Method):
         Raises:
             InputError: a sequence is too short for even one path of residuals.
         """
+
+
+class PathBaseline(Baseline):
+    """Base of the baselines that are a rule plus residual paths.
+
+    Attributes:
+        recent: how many of the latest training origins of the forecast's phase lend their paths.
+    """
+
+    recent: int = Field(default=100, ge=1)

@@ -2,8 +2,9 @@
 
 The origins o_m are those of the forecast's own phase. A path carries all channels, cells and leads of one
 origin together, so the ensemble keeps the dependence that the rule leaves behind. Which period defines
-the phase, and whether all cycles or only the latest count, is chosen on the training span by the fair
-CRPS of earlier origins' paths. Paths are made when needed; what is stored is the training span itself.
+the phase is chosen on the training span, by the fair CRPS of earlier origins' paths; of the phase's
+origins the latest 100 count, so that a season long gone does not. Paths are made when needed; what is
+stored is the training span itself.
 """
 
 from collections.abc import Sequence
@@ -22,8 +23,7 @@ from rheos.score.entries import aggregate
 
 _CYCLES_BACK = 4
 _SHORTEST_REACH = 64
-_FEWEST_PATHS = 3
-_RECENT = (100, 25)
+_FEWEST_PATHS = 2
 _FILLS = 8
 
 
@@ -110,36 +110,36 @@ class PathEnsemble:
         spans: training span of every sequence, by name.
         rules: rule of every sequence, by name.
         phase_period: frames after which the phase repeats; 1: all origins are alike.
-        recent: how many of the latest origins of a phase are used; None: all.
+        recent: how many of the latest origins of a phase are used; where all are alike, all are.
     """
 
     horizon: int
     frequency: str | None
     spans: dict[str, Span]
     rules: dict[str, Rule]
+    recent: int
     phase_period: int = 1
-    recent: int | None = None
 
     @classmethod
     def fit(
-        cls, dataset: Dataset, horizon: int, spans: Sequence[Span], rules: Sequence[Rule]
+        cls, dataset: Dataset, horizon: int, spans: Sequence[Span], rules: Sequence[Rule], recent: int
     ) -> "PathEnsemble":
         """Put rules and spans together and choose the phase.
 
         Raises:
             InputError: a span has no origin to take a path from.
         """
+        for span, rule in zip(spans, rules, strict=True):
+            span.origins(rule.warmup, horizon)
         names = [span.name for span in spans]
         ensemble = cls(
             horizon,
             dataset.layout.frequency,
             dict(zip(names, spans, strict=True)),
             dict(zip(names, rules, strict=True)),
+            recent,
         )
-        for span, rule in zip(spans, rules, strict=True):
-            span.origins(rule.warmup, horizon)
-        period, recent = choose_pool(ensemble, dataset.layout.periods)
-        return replace(ensemble, phase_period=period, recent=recent)
+        return replace(ensemble, phase_period=choose_phase(ensemble, dataset.layout.periods))
 
     def center(self, name: str, values: np.ndarray, origin: int, columns: np.ndarray) -> np.ndarray:
         """The rule's forecast `(horizon, columns)` from what precedes it, the mean as last resort."""
@@ -149,12 +149,15 @@ class PathEnsemble:
         forecast = rule.center(history, self.horizon, columns)
         return np.where(np.isnan(forecast), self.spans[name].mean[columns], forecast)
 
-    def pool(self, name: str, number: int, period: int) -> np.ndarray:
-        """Training origins of the phase of frame `number`; all origins where the phase has none."""
+    def pool(self, name: str, number: int, period: int, end: int | None = None) -> np.ndarray:
+        """Training origins, up to `end`, of the phase of frame `number`; all where the phase has none."""
         span = self.spans[name]
         origins = span.origins(self.rules[name].warmup, self.horizon)
+        origins = origins if end is None else origins[origins <= end]
         alike = origins[(span.number + origins - number) % period == 0]
-        return alike if len(alike) else origins
+        if period == 1 or len(alike) == 0:
+            return origins
+        return alike[-self.recent :]
 
     def path(self, name: str, pool: np.ndarray, index: int, columns: np.ndarray) -> np.ndarray:
         """Residuals `(horizon, columns)` after one origin of the pool; gaps come from the next origins."""
@@ -183,7 +186,6 @@ class PathEnsemble:
         columns = np.arange(values.shape[1])
         number = first_number(recording.stamps, self.frequency) + origin
         pool = self.pool(name, number, self.phase_period)
-        pool = pool if self.recent is None else pool[-self.recent :]
         one = replace(key, words=key.words[:1], member=torch.zeros(1, dtype=torch.int64))
         order = one.at(Purpose.BOOTSTRAP).uniform((len(pool),))[0].argsort().numpy()
         dealt = order[key.member.numpy() % len(pool)]
@@ -207,11 +209,8 @@ def check(spans: dict[str, Span], recording: Recording, origin: int) -> None:
         )
 
 
-Pool = tuple[int, int | None]
-
-
-def choose_pool(ensemble: PathEnsemble, periods: Sequence[int], trials: int = 40, most: int = 30) -> Pool:
-    """Period of the phase and number of latest origins whose paths had the lowest fair CRPS in training.
+def choose_phase(ensemble: PathEnsemble, periods: Sequence[int], trials: int = 40, most: int = 30) -> int:
+    """The period whose phases give the best paths: lowest fair CRPS on origins of the training span.
 
     Trials lie in the later half of the span, and each sees earlier paths only, as a forecast does.
 
@@ -222,39 +221,38 @@ def choose_pool(ensemble: PathEnsemble, periods: Sequence[int], trials: int = 40
         most: paths a trial.
 
     Returns:
-        (1, None), all origins, unless a period with at least 3 paths in every trial does better.
+        1, all origins alike, unless a period with at least 2 paths in every trial does better.
     """
-    candidates: list[Pool] = [(1, None)]
-    candidates += [(p, recent) for p in periods if p > 1 for recent in (None, *_RECENT)]
+    candidates = (1, *(period for period in periods if period > 1))
     names = list(ensemble.spans)
     names = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, min(8, len(names))).astype(int))]
-    scores: dict[Pool, list[float]] = {candidate: [] for candidate in candidates}
+    scores: dict[int, list[float]] = {period: [] for period in candidates}
     for name in names:
-        span, rule = ensemble.spans[name], ensemble.rules[name]
-        origins = span.origins(rule.warmup, ensemble.horizon)
+        origins = ensemble.spans[name].origins(ensemble.rules[name].warmup, ensemble.horizon)
         spaced = np.linspace(len(origins) // 2, len(origins) - 1, max(trials // len(names), 3)).astype(int)
         for origin in origins[np.unique(spaced)]:
-            for candidate, score in _trial(ensemble, span, int(origin), candidates, most).items():
-                scores[candidate].append(score)
+            for period, score in _trial(ensemble, name, int(origin), candidates, most).items():
+                scores[period].append(score)
     complete = max(len(s) for s in scores.values())
-    mean = {c: np.mean(s) for c, s in scores.items() if len(s) == complete and np.isfinite(s).all()}
-    return min(mean, key=lambda c: mean[c]) if mean else (1, None)
+    mean = {p: np.mean(s) for p, s in scores.items() if s and len(s) == complete and np.isfinite(s).all()}
+    return min(mean, key=lambda period: mean[period]) if mean else 1
 
 
 def _trial(
-    ensemble: PathEnsemble, span: Span, origin: int, candidates: Sequence[Pool], most: int
-) -> dict[Pool, float]:
+    ensemble: PathEnsemble, name: str, origin: int, periods: Sequence[int], most: int
+) -> dict[int, float]:
+    span = ensemble.spans[name]
     alive = np.flatnonzero(np.isfinite(span.mean))
     columns = alive[np.unique(np.linspace(0, len(alive) - 1, min(64, len(alive))).astype(int))]
     truth = span.values[origin : origin + ensemble.horizon, columns]
-    center = ensemble.center(span.name, span.values, origin, columns)
+    center = ensemble.center(name, span.values, origin, columns)
     out = {}
-    for period, recent in candidates:
-        pool = ensemble.pool(span.name, span.number + origin, period)
-        pool = pool[pool <= origin - ensemble.horizon][-(recent or 0) :]
-        if len(pool) < _FEWEST_PATHS:
+    for period in periods:
+        pool = ensemble.pool(name, span.number + origin, period, origin - ensemble.horizon)
+        # Where the phase has no origin yet the pool is that of all of them: no evidence for the period.
+        if len(pool) < _FEWEST_PATHS or (origin - pool[0]) % period:
             continue
         picks = np.unique(np.linspace(0, len(pool) - 1, min(most, len(pool))).astype(int))
-        paths = np.stack([ensemble.path(span.name, pool, int(i), columns) for i in picks])
-        out[period, recent] = float(aggregate(crps(center + paths, truth) / span.scale[columns]))
+        paths = np.stack([ensemble.path(name, pool, int(i), columns) for i in picks])
+        out[period] = float(aggregate(crps(center + paths, truth) / span.scale[columns]))
     return out

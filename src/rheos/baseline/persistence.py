@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from rheos.baseline.history import last_observed
-from rheos.baseline.method import Baseline
+from rheos.baseline.method import PathBaseline
 from rheos.baseline.paths import PathEnsemble, Span
 from rheos.data.dataset import Dataset
 
@@ -23,7 +23,7 @@ class LastValue:
         return np.broadcast_to(last_observed(history), (horizon, len(columns)))
 
 
-class Persistence(Baseline):
+class Persistence(PathBaseline):
     """The last value, with the residual paths it left at training origins of the same phase."""
 
     kind: Literal["persistence"] = "persistence"
@@ -31,4 +31,4 @@ class Persistence(Baseline):
     def fit(self, dataset: Dataset, horizon: int) -> PathEnsemble:
         """See :class:`rheos.baseline.method.Baseline`."""
         spans = [Span.of(recording, dataset.layout.frequency) for recording in dataset.recordings]
-        return PathEnsemble.fit(dataset, horizon, spans, [LastValue()] * len(spans))
+        return PathEnsemble.fit(dataset, horizon, spans, [LastValue()] * len(spans), self.recent)

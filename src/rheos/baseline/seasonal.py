@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from rheos.baseline.history import season
-from rheos.baseline.method import Baseline
+from rheos.baseline.method import PathBaseline
 from rheos.baseline.paths import PathEnsemble, Rule, Span
 from rheos.baseline.persistence import LastValue
 from rheos.data.dataset import Dataset
@@ -47,7 +47,7 @@ def training_error(span: Span, period: int, horizon: int, first: int) -> float:
     return float(np.mean(errors)) if errors else float("nan")
 
 
-class Seasonal(Baseline):
+class Seasonal(PathBaseline):
     """The last cycle of the best period, with residual paths of the same phase."""
 
     kind: Literal["seasonal"] = "seasonal"
@@ -62,4 +62,4 @@ class Seasonal(Baseline):
             some = spans[:: max(1, len(spans) // 8)]
             errors = [np.mean([training_error(s, p, horizon, max(usable)) for s in some]) for p in usable]
             rule = LastCycle(usable[int(np.nanargmin(errors))] if np.isfinite(errors).any() else usable[0])
-        return PathEnsemble.fit(dataset, horizon, spans, [rule] * len(spans))
+        return PathEnsemble.fit(dataset, horizon, spans, [rule] * len(spans), self.recent)
