@@ -9,6 +9,7 @@ import xarray as xr
 from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.options import DataOptions
 from rheos.data.reader.axis import Gaps, distinct, ordered, regular, resampled
+from rheos.data.reader.joint import joined
 from rheos.data.reader.period import periods
 from rheos.data.reader.problem import SourceError
 from rheos.data.reader.raw import Raw, RawSequence
@@ -42,6 +43,9 @@ def assemble(raw: Raw, options: DataOptions) -> Reading:
     cleaned = [_without_sentinels(sequence, options, raw.origin) for sequence in raw.sequences]
     _check_values(cleaned, raw.layout, raw.origin)
     rows = [distinct(ordered(s, options, raw.origin, notes), options, raw.origin) for s in cleaned]
+    if options.joint and len(rows) > 1:
+        raw.layout, whole = joined(raw.layout, rows, raw.origin)
+        rows = [whole]
     if options.resample is not None:
         rule = normal(options.resample, "data.resample")
         rows = [resampled(sequence, rule, raw.origin, notes) for sequence in rows]

@@ -5,35 +5,28 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from rheos.data.options import DataOptions
-from rheos.data.reader.axis import distinct, ordered
+from rheos.data.dataset import Layout
 from rheos.data.reader.problem import SourceError
-from rheos.data.reader.raw import Raw, RawSequence
+from rheos.data.reader.raw import RawSequence
 
 
-def joined(raw: Raw, options: DataOptions) -> Raw:
-    """Join the sequences of a source.
+def joined(layout: Layout, rows: list[RawSequence], origin: str) -> tuple[Layout, RawSequence]:
+    """Join sequences whose rows are in order, one a stamp.
 
     A covariate that says the same in all of them stays one, otherwise each sequence brings its own,
     named `covariate[sequence]`; channels are named after the sequences.
 
     Raises:
-        SourceError: the sequences hold fields, or one of them cannot be put in order.
+        SourceError: the sequences hold fields.
     """
-    if raw.sequences[0].values.ndim != 2:
-        raise SourceError(f"data.joint=true joins series, and {raw.origin!r} holds fields")
-    rows = [distinct(ordered(s, options, raw.origin, raw.notes), options, raw.origin) for s in raw.sequences]
+    if rows[0].values.ndim != 2:
+        raise SourceError(f"data.joint=true joins series, and {origin!r} holds fields")
     stamps = rows[0].stamps
     for sequence in rows[1:]:
         if not sequence.stamps.equals(stamps):
             stamps = stamps.union(sequence.stamps)
-    names = [sequence.name for sequence in rows]
-    layout = raw.layout
-    channels = (
-        tuple(names)
-        if len(layout.channels) == 1
-        else tuple(f"{c}[{n}]" for n in names for c in layout.channels)
-    )
+    names = tuple(sequence.name for sequence in rows)
+    alone = len(layout.channels) == 1
     past, past_names = _covariates([s.past for s in rows], layout.past, rows, stamps)
     known, known_names = _covariates([s.known_future for s in rows], layout.known_future, rows, stamps)
     whole = RawSequence(
@@ -43,16 +36,15 @@ def joined(raw: Raw, options: DataOptions) -> Raw:
         past=past,
         static=np.concatenate([s.static for s in rows]),
     )
-    static = tuple(f"{column}[{name}]" for name in names for column in layout.static)
     changed = replace(
         layout,
-        channels=channels,
+        channels=names if alone else tuple(f"{c}[{n}]" for n in names for c in layout.channels),
         units=layout.units * len(names),
         past=past_names,
         known_future=known_names,
-        static=static,
+        static=tuple(f"{column}[{name}]" for name in names for column in layout.static),
     )
-    return replace(raw, layout=changed, sequences=[whole])
+    return changed, whole
 
 
 def _on(stamps: pd.Index, sequence: RawSequence, array: np.ndarray) -> np.ndarray:

@@ -17,7 +17,6 @@ import pandas as pd
 from rheos.data.dataset import Layout
 from rheos.data.options import DataOptions, closest
 from rheos.data.reader.files import content, unpacked
-from rheos.data.reader.joint import joined
 from rheos.data.reader.problem import SourceError
 from rheos.data.reader.raw import Raw, RawSequence
 from rheos.data.reader.rhythm import by_months, normal
@@ -173,8 +172,7 @@ def _understood(
         past=tuple(f"past_feat_dynamic_real{i}" for i in range(past)),
         static=tuple(f"feat_static{i}" for i in range(static)),
     )
-    raw = Raw(origin=origin, layout=layout, sequences=sequences, notes=notes)
-    return joined(raw, options) if options.joint else raw
+    return Raw(origin=origin, layout=layout, sequences=sequences, notes=notes)
 
 
 def _sequence(line: _Line, frequency: str, place: int) -> RawSequence:

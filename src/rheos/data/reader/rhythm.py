@@ -137,8 +137,8 @@ def _common_step(deltas: np.ndarray) -> int | None:
 
 def _business(stamps: pd.DatetimeIndex, deltas: np.ndarray) -> bool:
     whole_days = (deltas % _DAY == 0).all()
-    weekend_passed = bool((np.diff(stamps.dayofweek) < 0).any())
-    return bool(whole_days and (deltas == _DAY).any() and weekend_passed and (stamps.dayofweek < 5).all())
+    weekend_passed = bool((np.diff(stamps.day_of_week) < 0).any())
+    return bool(whole_days and (deltas == _DAY).any() and weekend_passed and (stamps.day_of_week < 5).all())
 
 
 def _calendar(stamps: pd.DatetimeIndex | xr.CFTimeIndex, deltas: np.ndarray) -> Rhythm | None:

@@ -5,6 +5,7 @@ them is a local midnight they stand for days and stay what the local calendar sa
 """
 
 import re
+import warnings
 from typing import Literal
 
 import numpy as np
@@ -117,7 +118,9 @@ def _from_words(
 
 def _parsed(text: pd.Series, form: str | None, zoned: bool) -> pd.Series:
     try:
-        first = pd.to_datetime(text, format=form, errors="coerce", utc=zoned)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            first = pd.to_datetime(text, format=form, errors="coerce", utc=zoned)
         if form is not None or first.notna().all():
             return first
         second = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=zoned)

@@ -9,7 +9,6 @@ import pandas as pd
 from rheos.data.dataset import Layout
 from rheos.data.options import DataOptions, Role, closest
 from rheos.data.reader.columns import Column, column
-from rheos.data.reader.joint import joined
 from rheos.data.reader.problem import SourceError
 from rheos.data.reader.raw import Raw, RawSequence
 from rheos.data.reader.roles import SERIES_NAMES, TARGET_NAMES, TIME_NAMES, assign, named
@@ -67,8 +66,7 @@ def from_table(frame: pd.DataFrame, options: DataOptions, origin: str) -> Raw:
         raw = Raw(origin=origin, layout=layout, sequences=[whole], notes=notes)
         return _apart(raw) if options.joint is False else raw
     sequences = _by_name(table[series], whole, arrays["static"], parts["static"], origin)
-    raw = Raw(origin=origin, layout=layout, sequences=sequences, notes=notes)
-    return joined(raw, options) if options.joint else raw
+    return Raw(origin=origin, layout=layout, sequences=sequences, notes=notes)
 
 
 def _with_plain_columns(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
