@@ -31,5 +31,9 @@ PLANTED = [
         "(ours * theirs, ours**2, ours**2)",
     ),
     ("src/rheos/score/bootstrap.py", "np.arange(length)", "np.zeros(length, int)"),
-    ("src/rheos/score/entries.py", "where=weight > 0", "where=weight > -1"),
+    (
+        "src/rheos/score/entries.py",
+        "np.where(seen, np.asarray(weights, np.float64), 0.0)",
+        "np.asarray(weights)",
+    ),
 ]
