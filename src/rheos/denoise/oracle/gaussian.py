@@ -91,7 +91,7 @@ class GaussianOracle:
         return -torch.matmul(law.precision, deviation[..., None])[..., 0].reshape(u.shape).to(u)
 
     def _law(self, t: Tensor, u: Tensor) -> _Law:
-        name = (tuple(t.shape), t.to(torch.float64).numpy().tobytes(), tuple(u.shape[1:]))
+        name = (tuple(t.shape), t.to(torch.float64).numpy().tobytes(), tuple(u.shape))
         if name in self._laws:
             self._laws.move_to_end(name)
             return self._laws[name]
@@ -104,6 +104,7 @@ class GaussianOracle:
         n = len(self.mean)
         if u[0].numel() != n:
             raise InputError(f"the oracle knows clips of {n} entries, not of shape {tuple(u.shape[1:])}.")
+        expand(t, u)  # refuses a field that does not lead the clip
         rows = t.shape[0] if t.ndim else 1
         like = torch.empty((rows, *u.shape[1:]), dtype=torch.float64)
         alpha = expand(self.process.schedule.alpha(t), like).expand_as(like).flatten(1)
@@ -133,4 +134,4 @@ def _invert(covariance: Tensor) -> tuple[Tensor, Tensor]:
     root = inverse[..., :, None] * vectors * torch.where(kept, values, torch.inf).rsqrt()[..., None, :]
     log_det = torch.where(kept, values, 1.0).log().sum(-1)
     log_det = log_det + 2.0 * torch.where(scale > 0.0, scale, 1.0).log().sum(-1)
-    return root @ root.mT, log_det + kept.sum(-1) * math.log(2.0 * math.pi)
+    return root @ root.mT, log_det + kept.to(values).sum(-1) * math.log(2.0 * math.pi)
