@@ -1,8 +1,11 @@
 """Codecs: raw units to what the process sees and back."""
 
 from rheos.data.codec.base import Codec, Fitted
+from rheos.data.codec.chain import Chain
+from rheos.data.codec.increments import Increments
+from rheos.data.codec.log import Log
 from rheos.data.codec.scale import Scale
 
-CODECS: tuple[type[Codec], ...] = (Scale,)
+CODECS: tuple[type[Codec], ...] = (Scale, Log, Increments, Chain)
 
-__all__ = ["CODECS", "Codec", "Fitted", "Scale"]
+__all__ = ["CODECS", "Chain", "Codec", "Fitted", "Increments", "Log", "Scale"]

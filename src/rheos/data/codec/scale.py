@@ -37,13 +37,12 @@ class Scale(Codec):
         """Measure location and scale, NaN-aware; constants get scale 1."""
         values = np.concatenate([np.asarray(r.values, np.float64) for r in dataset.recordings])
         axes = _axes(values.ndim, self.per_cell)
-        seen = np.isfinite(values)
         if self.mode == "robust":
             location, scale = _quantiles(values, axes)
             # A mostly constant channel (rain) has no interquartile range but does vary.
-            scale = np.where(scale > 0, scale, _moments(values, seen, axes)[1])
+            scale = np.where(scale > 0, scale, moments(values, axes)[1])
         else:
-            location, scale = _moments(values, seen, axes)
+            location, scale = moments(values, axes)
         constant = ~(scale > 1e-10 * np.maximum(np.abs(location), 1e-30))
         scale = np.where(constant, 1.0, scale)
         if self.per_cell:
@@ -60,8 +59,9 @@ def _axes(ndim: int, per_cell: bool) -> tuple[int, ...]:
     return (0,) if per_cell else (0, *range(2, ndim))
 
 
-def _moments(values: np.ndarray, seen: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation over `axes`, kept as size-1 axes but for the first."""
+def moments(values: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of what is observed over `axes`; all but the first stay, of size 1."""
+    seen = np.isfinite(values)
     count = np.maximum(seen.sum(axes, keepdims=True), 1)
     mean = np.where(seen, values, 0.0).sum(axes, keepdims=True) / count
     square = np.where(seen, values - mean, 0.0) ** 2

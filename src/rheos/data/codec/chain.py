@@ -1,0 +1,125 @@
+"""Chain: x_0 = c_n(... c_2(c_1(raw))), codecs one after the other, decoded in reverse."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from rheos.core.errors import IncompatibleError
+from rheos.data.codec.base import Codec, Fitted, State
+from rheos.data.codec.increments import Increments
+from rheos.data.codec.log import Log
+from rheos.data.codec.scale import Scale
+from rheos.data.dataset import Dataset
+
+Link = Annotated[Scale | Log | Increments, Field(discriminator="kind")]
+
+
+class Chain(Codec):
+    """Codecs one after the other, such as log, increments, scale.
+
+    Attributes:
+        links: applied in this order to raw values.
+    """
+
+    kind: Literal["chain"] = "chain"
+    links: tuple[Link, ...] = Field(min_length=1)
+
+    def fit_targets(self, dataset: Dataset) -> "FittedChain":
+        """Fit each link on what the links before it give.
+
+        Raises:
+            IncompatibleError: a scale of each window is not the last link.
+        """
+        for link in self.links[:-1]:
+            if isinstance(link, Scale) and link.mode == "window":
+                raise IncompatibleError(
+                    "a scale of each window changes from window to window, so nothing can be fitted behind "
+                    "it; make it the last link of the chain."
+                )
+        fitted = []
+        for link in self.links:
+            part = link.fit_targets(dataset)
+            fitted.append(part)
+            coded = [part.encode_past(r.values[None], {})[0] for r in dataset.recordings]
+            recordings = [replace(r, values=v) for r, v in zip(dataset.recordings, coded, strict=True)]
+            dataset = replace(dataset, recordings=tuple(recordings))
+        return FittedChain(config=self, links=tuple(fitted))
+
+    def restore_targets(self, arrays: dict[str, np.ndarray]) -> "FittedChain":
+        """The inverse of `target_arrays`."""
+        links = [link.restore_targets(_of(arrays, number)) for number, link in enumerate(self.links)]
+        return FittedChain(config=self, links=tuple(links))
+
+
+def _named(arrays: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
+    return {f"{number}.{name}": value for name, value in arrays.items()}
+
+
+def _of(arrays: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
+    start = f"{number}."
+    return {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedChain(Fitted):
+    """The fitted links, first to last; states carry the link's number before their names."""
+
+    config: Chain
+    links: tuple[Fitted, ...]
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether all links are."""
+        return all(link.pointwise for link in self.links)
+
+    @property
+    def lookback(self) -> int:
+        """The links' frames together."""
+        return sum(link.lookback for link in self.links)
+
+    def state(self, history: np.ndarray) -> State:
+        """Each link's state on the history that the links before it have coded."""
+        state: State = {}
+        for number, link in enumerate(self.links):
+            own = link.state(history)
+            history = link.encode_past(history, own)
+            state |= _named(own, number)
+        return state
+
+    def encode(self, values: np.ndarray, state: State) -> np.ndarray:
+        """All links, first to last."""
+        for number, link in enumerate(self.links):
+            values = link.encode(values, _of(state, number))
+        return values
+
+    def encode_past(self, values: np.ndarray, state: State) -> np.ndarray:
+        """All links, first to last."""
+        for number, link in enumerate(self.links):
+            values = link.encode_past(values, _of(state, number))
+        return values
+
+    def decode(self, values: np.ndarray, state: State) -> np.ndarray:
+        """All links, last to first."""
+        for number in reversed(range(len(self.links))):
+            values = self.links[number].decode(values, _of(state, number))
+        return values
+
+    def log_det(self, values: np.ndarray, state: State) -> np.ndarray | None:
+        """Sum of the links' at the values each of them sees."""
+        total = np.zeros(np.shape(values))
+        for number, link in enumerate(self.links):
+            own = _of(state, number)
+            part = link.log_det(values, own)
+            if part is None:
+                return None
+            total, values = total + part, link.encode(values, own)
+        return total
+
+    def target_arrays(self) -> dict[str, np.ndarray]:
+        """All links' numbers, the link's number before their names."""
+        arrays: dict[str, np.ndarray] = {}
+        for number, link in enumerate(self.links):
+            arrays |= _named(link.target_arrays(), number)
+        return arrays
