@@ -130,6 +130,13 @@ def test_mixing_follows_the_released_discrete_schedule(rho):
     torch.testing.assert_close(ours, gb, rtol=1e-11, atol=0)
 
 
+def test_mixing_is_not_rounded_where_the_network_is():
+    u, t = number(2, FRAMES, 3).float(), torch.tensor(0.9, dtype=torch.float64)
+    expected = FrameMixing().to_seen(u, t, Context())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(FrameMixing().to_seen(u, t, Context()), expected)
+
+
 def test_a_clip_is_mixed_with_its_largest_time():
     u = number(2, FRAMES, 3)
     frames = torch.tensor([[0.0, 0.0, 0.3, 0.3, 0.3, 0.1], [0.0, 0.0, 0.8, 0.8, 0.9, 0.2]]).double()

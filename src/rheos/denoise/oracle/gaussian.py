@@ -91,7 +91,7 @@ class GaussianOracle:
         return -torch.matmul(law.precision, deviation[..., None])[..., 0].reshape(u.shape).to(u)
 
     def _law(self, t: Tensor, u: Tensor) -> _Law:
-        name = (tuple(t.shape), t.to(torch.float64).numpy().tobytes(), tuple(u.shape))
+        name = (tuple(t.shape), t.detach().to(torch.float64).numpy().tobytes(), tuple(u.shape))
         if name in self._laws:
             self._laws.move_to_end(name)
             return self._laws[name]

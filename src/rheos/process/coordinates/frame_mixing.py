@@ -52,7 +52,9 @@ class FrameMixing(Coordinates):
         if self.floor == 1.0:
             return u
         mixing = self.matrix(per_clip(t), u.shape[1]).to(dtype=u.dtype, device=u.device)
-        return torch.matmul(mixing, u.flatten(2)).reshape(u.shape)
+        # Under autocast the product would be rounded to bfloat16 before the network sees it.
+        with torch.autocast(u.device.type, enabled=False):
+            return torch.matmul(mixing, u.flatten(2)).reshape(u.shape)
 
     def to_canonical(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
         """The bidiagonal inverse: u_0 = x_0, u_k = (x_k - r x_{k-1}) / sqrt(g)."""

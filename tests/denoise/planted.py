@@ -1,0 +1,119 @@
+"""Planted errors of the denoise room: (file, line as written, line with the error); fast tests kill each."""
+
+PLANTED = [
+    (
+        "src/rheos/denoise/prediction.py",
+        "skip = alpha * sigma_data**2 / total",
+        "skip = sigma_data**2 / total",
+    ),
+    (
+        "src/rheos/denoise/prediction.py",
+        "data, noise = sigma / (sigma_data * total.sqrt()), -alpha * sigma_data / total.sqrt()",
+        "data, noise = sigma / (sigma_data * total.sqrt()), alpha * sigma_data / total.sqrt()",
+    ),
+    (
+        "src/rheos/denoise/prediction.py",
+        "skip, out, data, noise = 1.0 / alpha, -sigma / alpha, zero, one",
+        "skip, out, data, noise = 1.0 / alpha, sigma / alpha, zero, one",
+    ),
+    (
+        "src/rheos/denoise/prediction.py",
+        "skip, out, data, noise = alpha / total, -sigma / total, -sigma, alpha",
+        "skip, out, data, noise = alpha, -sigma, -sigma, alpha",
+    ),
+    (
+        "src/rheos/denoise/prediction.py",
+        "wronskian = noise * alpha - sigma * data",
+        "wronskian = noise * alpha + sigma * data",
+    ),
+    (
+        "src/rheos/denoise/prediction.py",
+        "skip, out, data, noise = 1.0 / alpha, sigma**2 / alpha, zero, -1.0 / sigma",
+        "skip, out, data, noise = 1.0 / alpha, sigma / alpha, zero, -1.0 / sigma",
+    ),
+    (
+        "src/rheos/denoise/prediction.py",
+        "return torch.rsqrt((schedule.alpha(t) * sigma_data) ** 2 + schedule.sigma(t) ** 2)",
+        "return torch.rsqrt(schedule.alpha(t) ** 2 + schedule.sigma(t) ** 2)",
+    ),
+    (
+        "src/rheos/denoise/denoiser.py",
+        "seen = self.process.coordinates.to_seen(scaled, t, context)",
+        "seen = scaled",
+    ),
+    (
+        "src/rheos/denoise/denoiser.py",
+        "level = clip_level(schedule.log_snr(per_frame(t, u.shape[0], u.shape[1])))",
+        "level = clip_level(0.5 * schedule.log_snr(per_frame(t, u.shape[0], u.shape[1])))",
+    ),
+    (
+        "src/rheos/denoise/objective.py",
+        "weight = denoiser.coefficients(t).out ** -2",
+        "weight = denoiser.coefficients(t).out.abs() ** -1",
+    ),
+    (
+        "src/rheos/denoise/objective.py",
+        "weight = snr / (1.0 + snr) ** self.gamma",
+        "weight = 1.0 / (1.0 + snr) ** self.gamma",
+    ),
+    (
+        "src/rheos/denoise/objective.py",
+        "error = process.coordinates.linear(factor * (mean - u0), t, context)",
+        "error = factor * (mean - u0)",
+    ),
+    (
+        "src/rheos/denoise/objective.py",
+        "factor = expand(self.data_weight(denoiser, t).sqrt(), u0) * observed",
+        "factor = expand(self.data_weight(denoiser, t).sqrt(), u0)",
+    ),
+    (
+        "src/rheos/denoise/objective.py",
+        "observed = expand((t > 0.0).to(torch.float64), u0)",
+        "observed = expand((t >= 0.0).to(torch.float64), u0)",
+    ),
+    (
+        "src/rheos/denoise/time_sampler/base.py",
+        "w = torch.frac(shift + torch.arange(rows, dtype=torch.float64) / rows)",
+        "w = torch.frac(shift + torch.arange(rows, dtype=torch.float64) / (rows + 1))",
+    ),
+    (
+        "src/rheos/denoise/time_sampler/log_normal.py",
+        "return schedule.time_at(-2.0 * (self.mean + self.std * torch.special.ndtri(w)))",
+        "return schedule.time_at(-(self.mean + self.std * torch.special.ndtri(w)))",
+    ),
+    (
+        "src/rheos/denoise/time_sampler/logit_normal.py",
+        "return self.shift * t / (1.0 + (self.shift - 1.0) * t)",
+        "return self.shift * t / (1.0 + self.shift * t)",
+    ),
+    (
+        "src/rheos/denoise/time_sampler/log_snr_uniform.py",
+        "return schedule.time_at(torch.lerp(ends[0], ends[1], w))",
+        "return schedule.time_at(torch.lerp(ends[0], ends[1], w**2))",
+    ),
+    (
+        "src/rheos/denoise/oracle/gaussian.py",
+        "law = signal + torch.diag_embed(sigma**2)",
+        "law = signal + torch.diag_embed(sigma)",
+    ),
+    (
+        "src/rheos/denoise/oracle/gaussian.py",
+        "covariance=self.covariance - gain @ (alpha[:, :, None] * self.covariance),",
+        "covariance=self.covariance - gain @ self.covariance,",
+    ),
+    (
+        "src/rheos/denoise/oracle/gaussian.py",
+        "log_det = log_det + 2.0 * torch.where(scale > 0.0, scale, 1.0).log().sum(-1)",
+        "log_det = log_det + torch.where(scale > 0.0, scale, 1.0).log().sum(-1)",
+    ),
+    (
+        "src/rheos/denoise/oracle/mixture.py",
+        "return self.log_weights.to(evidence.device) + evidence",
+        "return evidence",
+    ),
+    (
+        "src/rheos/denoise/oracle/mixture.py",
+        "spread = each - mean[:, None]",
+        "spread = each",
+    ),
+]

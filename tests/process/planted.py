@@ -1,0 +1,109 @@
+"""Planted errors of the process room: (file, line as written, line with the error); fast tests kill each."""
+
+PLANTED = [
+    (
+        "src/rheos/process/schedule/cosine.py",
+        "product = torch.sin(turned) * torch.sin(turned + 2.0 * self._first)",
+        "product = torch.sin(turned) * torch.sin(turned + self._first)",
+    ),
+    (
+        "src/rheos/process/schedule/cosine.py",
+        "return -self.alpha(t) * self.d_alpha(t) / self.sigma(t)",
+        "return self.alpha(t) * self.d_alpha(t) / self.sigma(t)",
+    ),
+    (
+        "src/rheos/process/schedule/cosine.py",
+        "squared = math.cos(self._first) ** 2",
+        "squared = math.cos(self._first)",
+    ),
+    (
+        "src/rheos/process/schedule/linear.py",
+        "return self.beta_start * t + 0.5 * (self.beta_end - self.beta_start) * t**2",
+        "return self.beta_start * t + 0.5 * self.beta_end * t**2",
+    ),
+    (
+        "src/rheos/process/schedule/linear.py",
+        "return 0.5 * self._rate(t) * self.alpha(t) ** 2 / self.sigma(t)",
+        "return 0.5 * self._rate(t) * self.alpha(t) / self.sigma(t)",
+    ),
+    (
+        "src/rheos/process/schedule/edm.py",
+        "return math.pow(self.sigma_min / self.sigma_max, 1.0 / self.rho)",
+        "return math.pow(self.sigma_min / self.sigma_max, 1.0 / (self.rho - 1.0))",
+    ),
+    (
+        "src/rheos/process/schedule/cond_ot.py",
+        "return torch.sigmoid(-0.5 * log_snr)",
+        "return torch.sigmoid(-log_snr)",
+    ),
+    (
+        "src/rheos/process/schedule/base.py",
+        "return 2.0 * (torch.log(self.alpha(t)) - torch.log(self.sigma(t)))",
+        "return torch.log(self.alpha(t)) - torch.log(self.sigma(t))",
+    ),
+    (
+        "src/rheos/process/coordinates/frame_mixing.py",
+        "return torch.where(first, powers, powers * torch.sqrt(1.0 - r**2))",
+        "return powers * torch.sqrt(1.0 - r**2)",
+    ),
+    (
+        "src/rheos/process/coordinates/frame_mixing.py",
+        "return math.sqrt(1.0 - self.floor) * Cosine(offset=self.offset).sigma(t)",
+        "return math.sqrt(self.floor) * Cosine(offset=self.offset).sigma(t)",
+    ),
+    (
+        "src/rheos/process/coordinates/frame_mixing.py",
+        "later = expand(scale, x) * x[:, 1:] - expand(r * scale, x) * x[:, :-1]",
+        "later = expand(scale, x) * x[:, 1:] + expand(r * scale, x) * x[:, :-1]",
+    ),
+    (
+        "src/rheos/process/coordinates/frame_mixing.py",
+        "return ((frames - 1) * math.prod(features) * half).expand(rows)",
+        "return (frames * math.prod(features) * half).expand(rows)",
+    ),
+    (
+        "src/rheos/process/coordinates/anchored.py",
+        "return e if context.anchor_scale is None else e * context.anchor_scale",
+        "return e",
+    ),
+    (
+        "src/rheos/process/coordinates/base.py",
+        "for factor in (self, inner):",
+        "for factor in (inner, self):",
+    ),
+    (
+        "src/rheos/process/noise/white.py",
+        "return -0.5 * (flat.square().sum(1) + flat.shape[1] * math.log(2.0 * math.pi))",
+        "return -0.5 * (flat.square().sum(1) + math.log(2.0 * math.pi))",
+    ),
+    (
+        "src/rheos/process/process.py",
+        "variance = self.schedule.sigma(s) ** 2 - (ratio * self.schedule.sigma(t)) ** 2",
+        "variance = self.schedule.sigma(s) ** 2 - self.schedule.sigma(t) ** 2",
+    ),
+    (
+        "src/rheos/process/process.py",
+        "return torch.where(present, u0, 0.0)",
+        "return u0",
+    ),
+    (
+        "src/rheos/process/process.py",
+        "return torch.cat((self.canonical(padded, context)[:, :frames], u[:, frames:]), 1)",
+        "return torch.cat((padded[:, :frames], u[:, frames:]), 1)",
+    ),
+    (
+        "src/rheos/process/recipes.py",
+        "Anchored() * coordinates if anchored",
+        "coordinates * Anchored() if anchored",
+    ),
+    (
+        "src/rheos/core/time_field.py",
+        "field[:, :history] = 0.0",
+        "field[:, : history - 1] = 0.0",
+    ),
+    (
+        "src/rheos/core/time_field.py",
+        "return field if field.ndim < 2 else field.flatten(1).amax(1)",
+        "return field if field.ndim < 2 else field.flatten(1).amin(1)",
+    ),
+]
