@@ -33,8 +33,8 @@ def solve(moments: np.ndarray, penalties: np.ndarray) -> np.ndarray:
 
     Args:
         moments: `(..., p + 2, p + 2)`, sum of z z^T with z = (features, 1, target).
-        penalties: `(L,)` in units of the number of targets: a penalty of 1 halves the weight of a
-            feature that is uncorrelated with the others.
+        penalties: `(L,)`, or `(L, n)` for the n regressions of the last leading axis, in units of the
+            number of targets: 1 halves the weight of a feature uncorrelated with the others.
 
     Returns:
         `(L, ..., p + 1)` weights of the raw features, intercept last.
@@ -52,7 +52,8 @@ def solve(moments: np.ndarray, penalties: np.ndarray) -> np.ndarray:
     eye = np.eye(p)
     weights = np.empty((len(penalties), *moments.shape[:-2], p + 1))
     for i, penalty in enumerate(penalties):
-        weights[i, ..., :p] = np.linalg.solve(correlation + penalty * eye, target)[..., 0] * inverse
+        shrunk = correlation + np.asarray(penalty)[..., None, None] * eye
+        weights[i, ..., :p] = np.linalg.solve(shrunk, target)[..., 0] * inverse
     weights[..., p] = mean[..., p + 1] - (weights[..., :p] * mean[..., :p]).sum(-1)
     return weights
 
@@ -62,7 +63,7 @@ def leave_out(blocks: np.ndarray, penalties: np.ndarray) -> Solutions:
 
     Args:
         blocks: `(blocks, ..., p + 2, p + 2)` moments of each block of time.
-        penalties: `(L,)`, see :func:`solve`.
+        penalties: see :func:`solve`.
 
     Returns:
         L + 1 solutions: the last one is all zeros, no regression at all.

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from rheos.core.errors import InputError
 from rheos.data.anchor.base import Anchor, FittedAnchor, last_observed, some, whole_scale, window_bytes
-from rheos.data.anchor.penalty import leave_out
+from rheos.data.anchor.penalty import Solutions, leave_out
 from rheos.data.anchor.ridge_features import Plan
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
@@ -23,6 +23,8 @@ from rheos.data.windows import WindowBatch
 _WINDOWS_BYTES = 384 * 2**20
 _FEATURES_BYTES = 96 * 2**20
 _FEWEST_WINDOWS = 64
+_PILOT_SERIES = 32
+_PILOT_CELLS = 256
 
 
 class Ridge(Anchor):
@@ -113,42 +115,47 @@ class _Regression:
         self.block = _blocks(batch, self.blocks)
 
     def solve(self) -> "FittedRidge":
-        """All weights, then the penalty of each lead and entry (of each lead alone for fields)."""
-        batch, horizon = self.batch, self.batch.future.shape[1]
-        candidates = len(self.config.penalties) + 1
-        weights = np.zeros((candidates, self.entries, horizon, self.count + 1))
-        square = np.zeros((candidates, self.entries, horizon))
-        seen = np.zeros((self.entries, horizon))
+        """Penalties and weights of all entries."""
+        horizon, shape = self.batch.future.shape[1], self.batch.future.shape[1:]
+        weights = np.zeros((self.entries, horizon, self.count + 1))
+        square, seen = np.zeros((2, self.entries, horizon))
         base = np.zeros((self.entries, horizon), np.int64)
-        for items in self._groups():
+        pilot = some(self.items, _PILOT_CELLS if self.plan.field else _PILOT_SERIES)
+        shared = self._shared(pilot) if len(pilot) < len(self.items) or self.plan.field else None
+        for items in self._groups(self.items):
             base[items] = self._best_base(items)
-            found = leave_out(self._moments(items, base[items]), np.array(self.config.penalties))
-            weights[:, items], square[:, items] = found.weights, found.square
+            found = self._candidates(items, base[items], shared)
+            best = found.square.argmin(0)[None]
+            weights[items] = np.take_along_axis(found.weights, best[..., None], 0)[0]
+            square[items] = np.take_along_axis(found.square, best, 0)[0]
             seen[items] = found.count
-        if self.blocks < 2:
-            square[:-1] = np.inf
-        best = self._best(square)
-        entries, leads = np.ogrid[: self.entries, :horizon]
-        shape = batch.future.shape[1:]
-        return FittedRidge(
-            scale=whole_scale(
-                square[best, entries, leads].T.reshape(shape),
-                seen.T.reshape(shape),
-                batch.history.shape[1],
-            ),
-            plan=self.plan,
-            base=base,
-            weights=weights[best, entries, leads],
-        )
+        scale = whole_scale(square.T.reshape(shape), seen.T.reshape(shape), self.batch.history.shape[1])
+        return FittedRidge(scale=scale, plan=self.plan, base=base, weights=weights)
 
-    def _groups(self) -> Iterator[np.ndarray]:
+    def _shared(self, pilot: np.ndarray) -> np.ndarray:
+        """The penalty of each lead `(1, S)` that is best over some entries, each in its own units."""
+        total = 0.0
+        for items in self._groups(pilot):
+            square = self._candidates(items, self._best_base(items), None).square[:-1]
+            total = total + (square / np.maximum(square.min(0), 1e-30)).sum(1)
+        return np.array(self.config.penalties)[np.argmin(total, axis=0)][None]
+
+    def _candidates(self, items: np.ndarray, base: np.ndarray, shared: np.ndarray | None) -> Solutions:
+        """Solutions at the shared penalties, or at all of them; too few windows allow the base only."""
+        penalties = np.array(self.config.penalties) if shared is None else shared
+        found = leave_out(self._moments(items, base), penalties)
+        if self.blocks < 2:
+            found.square[:-1] = np.inf
+        return found
+
+    def _groups(self, items: np.ndarray) -> Iterator[np.ndarray]:
         """Entries in groups whose moments and features stay in bounds."""
         horizon = self.batch.future.shape[1]
         moments = 8 * horizon * (self.count + 2) ** 2 * (self.blocks + 2)
         features = 8 * horizon * self.count * min(len(self.batch), 256)
         size = max(1, _FEATURES_BYTES // max(moments, features))
-        for start in range(0, len(self.items), size):
-            yield self.items[start : start + size]
+        for start in range(0, len(items), size):
+            yield items[start : start + size]
 
     def _best_base(self, items: np.ndarray) -> np.ndarray:
         error = _bases(self.batch, items) - _futures(self.batch, items)
@@ -164,19 +171,11 @@ class _Regression:
             for start in range(0, len(rows), run):
                 batch = self.batch.rows(rows[start : start + run])
                 target = _futures(batch, items) - _base(_bases(batch, items), base)
-                rest = np.stack([np.ones_like(target), target], axis=-1)
-                z = np.concatenate([self.plan.build(batch, items), rest], axis=-1)
+                z = self.plan.build(batch, items, room=2)
+                z[..., -2], z[..., -1] = 1.0, target
                 z[~np.isfinite(target)] = 0.0
                 moments[k] += np.swapaxes(z, -1, -2) @ z
         return moments
-
-    def _best(self, square: np.ndarray) -> np.ndarray:
-        """Number of the best candidate, `(entries, S)`."""
-        if self.plan.field:
-            shape = (len(square), self.batch.future.shape[2], -1, square.shape[-1])
-            whole = square.reshape(shape).sum(2, keepdims=True)
-            return np.broadcast_to(whole, square.reshape(shape).shape).argmin(0).reshape(square.shape[1:])
-        return square.argmin(0)
 
 
 def _blocks(batch: WindowBatch, blocks: int) -> np.ndarray:

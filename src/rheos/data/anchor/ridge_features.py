@@ -16,6 +16,7 @@ from rheos.data.windows import WindowBatch
 
 _CHANNELS = 32
 _PATTERNS = 8
+_FIELD_PATTERNS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ class Plan:
                 pairs=np.zeros((0, 2), int),
                 day=day[:0],
                 week=day[:0],
-                patterns=_patterns(batch),
+                patterns=_patterns(batch, _FIELD_PATTERNS),
                 closed=np.array(closed, bool),
                 field=np.array(True),
             )
@@ -82,7 +83,7 @@ class Plan:
             pairs=np.array(pairs, int).reshape(-1, 2),
             day=day[:2],
             week=columns("week_"),
-            patterns=_patterns(batch),
+            patterns=_patterns(batch, _PATTERNS),
             closed=np.zeros(0, bool),
             field=np.array(False),
         )
@@ -95,18 +96,19 @@ class Plan:
         """p, how many features a batch of this kind gives."""
         return self.build(batch.rows(slice(0, 1)), np.zeros(1, int)).shape[-1]
 
-    def build(self, batch: WindowBatch, items: np.ndarray) -> np.ndarray:
+    def build(self, batch: WindowBatch, items: np.ndarray, room: int = 0) -> np.ndarray:
         """Features `(m, S, b, p)` float64 of some entries of a frame, finite.
 
         Args:
             batch: b windows.
             items: `(m,)` numbers of the entries in a flattened frame.
+            room: columns left for the caller to fill in at the end.
         """
         parts = [*self._own(batch, items), *self._target(batch), *self._common(batch)]
         if self.field:
             parts.append(_around(batch, items, self.closed))
         shape = (len(items), batch.future.shape[1], len(batch))
-        out = np.empty((*shape, sum(part.shape[-1] for part in parts)))
+        out = np.empty((*shape, sum(part.shape[-1] for part in parts) + room))
         start = 0
         for part in parts:
             stop = start + part.shape[-1]
@@ -164,7 +166,9 @@ class Plan:
             flat = batch.history.reshape(len(batch), frames, -1)
             last = last_observed(batch.history).reshape(len(batch), -1)
             before = flat[:, max(frames - 2, 0)]
-            parts += [last @ self.patterns.T, np.nan_to_num(last - before) @ self.patterns.T]
+            parts.append(last @ self.patterns.T)
+            if not self.field:
+                parts.append(np.nan_to_num(last - before) @ self.patterns.T)
         return [np.nan_to_num(part.astype(np.float64))[None, None] for part in parts]
 
 
@@ -183,8 +187,8 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return np.where(seen, values, 0.0).sum(1) / np.maximum(seen.sum(1), 1)
 
 
-def _patterns(batch: WindowBatch) -> np.ndarray:
-    """Weights `(k, entries)` that sum up a frame: the channels themselves, or their leading patterns.
+def _patterns(batch: WindowBatch, most: int) -> np.ndarray:
+    """Weights `(k, entries)` that sum up a frame: the channels themselves, or `most` leading patterns.
 
     Patterns are the principal components of the last frame over the windows, scaled to unit variance.
     """
@@ -197,7 +201,7 @@ def _patterns(batch: WindowBatch) -> np.ndarray:
     rows = last[np.linspace(0, len(last) - 1, min(len(last), 1000)).round().astype(int)]
     rows = rows - rows.mean(0)
     values, vectors = np.linalg.eigh(rows @ rows.T)
-    kept = np.flatnonzero(values > 1e-9 * max(values[-1], 1e-30))[::-1][:_PATTERNS]
+    kept = np.flatnonzero(values > 1e-9 * max(values[-1], 1e-30))[::-1][:most]
     return (vectors[:, kept].T @ rows) / values[kept, None] * np.sqrt(len(rows))
 
 
