@@ -33,6 +33,8 @@ def from_npy(path: Path, options: DataOptions) -> Raw:
         SourceError: it is none, or holds Python objects.
     """
     raw = content(existing(path))
+    if not raw.startswith(b"\x93NUMPY"):
+        raise SourceError(f"{str(path)!r} is not a numpy file", advice="check what wrote it")
     try:
         array = np.load(io.BytesIO(raw), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
@@ -46,12 +48,13 @@ def from_npz(path: Path, name: str | None, options: DataOptions) -> Raw:
     Raises:
         SourceError: it is none, holds Python objects, or does not say which array is meant.
     """
-    existing(path)
     origin = str(path)
+    if not zipfile.is_zipfile(existing(path)):
+        raise SourceError(f"{origin!r} is not a numpy archive", advice="check what wrote it")
     try:
         with np.load(path, allow_pickle=False) as archive:
             names = tuple(archive.files)
-            chosen = _chosen(names, name, origin)
+            chosen = _chosen(names, name, options.time, origin)
             array = archive[chosen]
             axis = _stamp_array(archive, names, options, origin)
             lengths = {other: archive[other].shape[:1] for other in names if other.startswith("time")}
@@ -107,9 +110,10 @@ def from_array(array: np.ndarray, options: DataOptions, origin: str, axis: pd.Se
     return Raw(origin=origin, layout=layout, sequences=[RawSequence.of(values, index)], notes=notes)
 
 
-def _chosen(names: tuple[str, ...], name: str | None, origin: str) -> str:
-    if name is None and len(names) == 1:
-        return names[0]
+def _chosen(names: tuple[str, ...], name: str | None, time: str | None, origin: str) -> str:
+    others = [other for other in names if other != time]
+    if name is None and len(others) == 1:
+        return others[0]
     if name is None:
         shown = ", ".join(names) or "none"
         example = names[0] if names else "NAME"
@@ -191,7 +195,7 @@ def _float(kind: np.dtype) -> type[np.floating]:
 
 
 def _unreadable(origin: str, error: Exception) -> SourceError:
-    if "allow_pickle" in str(error) or ("pickled" in str(error).lower() and "Object arrays" in str(error)):
+    if "allow_pickle" in str(error):
         return SourceError(
             f"{origin!r} holds Python objects, which are never read", advice="save numbers instead"
         )

@@ -282,7 +282,8 @@ def _stamps(
     if isinstance(index, xr.CFTimeIndex):
         return index
     series = pd.Series(index, name=time)
-    if series.dtype.kind in "OU" and not looks_like_stamps(series):
+    words = all(isinstance(value, str) for value in series) if series.dtype.kind == "O" else True
+    if not words or (series.dtype.kind == "U" and not looks_like_stamps(series)):
         kinds = sorted({type(value).__name__ for value in series})
         raise SourceError(
             f"the stamps of {origin!r} cannot be read: {time!r} holds {', '.join(kinds)} such as "

@@ -57,7 +57,8 @@ def normal(frequency: str, origin: str) -> str:
     base, dash, anchor = letters.partition("-")
     word = f"{head}{_OLD_LETTERS.get(base, base)}{dash}{anchor}"
     try:
-        return str(to_offset(word).freqstr)
+        offset = to_offset(word)
+        return _word(offset.nanos) if isinstance(offset, pd.offsets.Tick) else str(offset.freqstr)
     except (ValueError, AttributeError, TypeError):
         raise SourceError(
             f"{frequency!r} is not a frequency ({origin})", advice="write one such as 30min, h, D, B, W, MS"
@@ -94,7 +95,7 @@ def infer(stamps: pd.Index, origin: str) -> Rhythm:
         raise _irregular(stamps, deltas, origin)
     if step == 7 * _DAY and isinstance(stamps, pd.DatetimeIndex):
         return Rhythm(f"W-{stamps[0].day_name()[:3].upper()}")
-    return Rhythm(str(to_offset(pd.Timedelta(step, "ns")).freqstr))
+    return Rhythm(_word(step))
 
 
 def nanoseconds(stamps: pd.Index) -> np.ndarray:
@@ -105,6 +106,13 @@ def nanoseconds(stamps: pd.Index) -> np.ndarray:
     first = stamps[0]
     spans = np.array([(stamp - first).total_seconds() for stamp in stamps])
     return np.asarray(np.round(spans * 1e6).astype(np.int64) * 1000)
+
+
+def _word(step: int) -> str:
+    """Pandas writes a day as 24 hours, which has another calendar."""
+    if step % _DAY == 0:
+        return "D" if step == _DAY else f"{step // _DAY}D"
+    return str(to_offset(pd.Timedelta(step, "ns")).freqstr)
 
 
 def _of_numbers(numbers: np.ndarray, origin: str) -> Rhythm:
@@ -169,7 +177,7 @@ def _irregular(stamps: pd.Index, deltas: np.ndarray, origin: str) -> SourceError
     usual = int(steps[np.argmax(counts)]) if counts.max() > 1 else int(np.median(deltas))
     at = int(np.flatnonzero(deltas % usual != 0)[0])
     coarse = next((nice for nice in _NICE if nice >= usual), _NICE[-1])
-    rule = str(to_offset(pd.Timedelta(coarse, "ns")).freqstr)
+    rule = _word(coarse)
     return SourceError(
         f"{origin!r} has an irregular time axis: after {stamps[at]} comes {stamps[at + 1]}, where "
         "the usual step "

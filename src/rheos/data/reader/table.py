@@ -140,7 +140,8 @@ def _numbers(
         if options.roles.get(name) == "ignore":
             continue
         found = column(table[name], words)
-        if found.kind == "mixed":
+        comma = found.kind == "text" and options.decimal == "." and _COMMA_NUMBER.match(found.word)
+        if found.kind == "mixed" or comma:
             raise _text_in_numbers(name, found, options, origin)
         if found.kind == "empty" and name not in options.roles:
             raise SourceError(
@@ -194,7 +195,7 @@ def _roles(
             default[target] = "target"
     elif long:
         default |= dict.fromkeys(numbers, "past")
-    if not numbers and "target" not in options.roles.values() and not long:
+    if not numbers and not options.roles and not long:
         raise SourceError(
             f"{origin!r} has no column of numbers beside its stamps", advice="check the delimiter"
         )

@@ -1,0 +1,506 @@
+"""Every kind of bad input ends in one sentence that says what, where, and what to do."""
+
+import gzip
+import json
+import pickle
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from rheos.core.errors import InputError
+from rheos.data.options import DataOptions
+from rheos.data.reader import read
+
+STAMPS = pd.date_range("2020-01-01", periods=24, freq="h")
+
+
+def csv(rows=24, **columns):
+    """A healthy table as text, with some columns replaced."""
+    table = {"time": [str(s) for s in STAMPS[:rows]], "a": [str(0.5 * i) for i in range(rows)], **columns}
+    names = list(table)
+    lines = [",".join(names)] + [",".join(str(table[n][i]) for n in names) for i in range(rows)]
+    return "\n".join(lines) + "\n"
+
+
+def changed(values, **at):
+    """The values with some places (p3=...) replaced."""
+    out = [str(value) for value in values]
+    for place, value in at.items():
+        out[int(place[1:])] = value
+    return out
+
+
+A = [0.5 * i for i in range(24)]
+TEXTS = {
+    "an empty file": ("", {}, "is empty"),
+    "a file of blank lines": ("\n\n", {}, "no header line"),
+    "a header alone": ("time,a\n", {}, "no rows below"),
+    "a long row": (csv().replace("02:00:00,1.0", "02:00:00,1.0,7"), {}, "line 4"),
+    "a short row": (
+        csv(b=A).replace("02:00:00,1.0,1.0", "02:00:00,1.0"),
+        {},
+        "line 4 has 2 fields where the header has 3",
+    ),
+    "rows longer than the header": (
+        "time,a\n" + "2020-01-01,1,2\n2020-01-02,1,2\n",
+        {},
+        "more fields than the header",
+    ),
+    "two columns of one name": (csv().replace("time,a", "a,a"), {}, "two columns named 'a'"),
+    "no header": ("2,3\n1,2\n", {}, "not names of columns"),
+    "a duplicate stamp": (
+        csv(time=changed(STAMPS, p3=str(STAMPS[2]))),
+        {},
+        "1 duplicate stamp, the first 2020-01-01 02:00:00; give data.duplicates=mean",
+    ),
+    "one stamp throughout": (
+        csv(time=["2020-01-01"] * 24),
+        {},
+        "same stamp, 2020-01-01 00:00:00, in all its 24 rows",
+    ),
+    "rows out of order": (
+        csv(time=changed(STAMPS, p3=str(STAMPS[4]), p4=str(STAMPS[3]))),
+        {},
+        "data row 5; give data.order=sort",
+    ),
+    "a word among numbers": (
+        csv(a=changed(A, p7="x")),
+        {},
+        "'x' in data row 8; if it means missing give data.missing=['x']",
+    ),
+    "many words among numbers": (csv(b=A, a=changed(A, p7="x", p8="y", p9="z")), {}, "give roles.a=ignore"),
+    "a decimal comma": (csv().replace(",", ";").replace(".", ","), {}, "give data.decimal=','"),
+    "a column without values": (csv(b=[""] * 24), {}, "column 'b' of"),
+    "an infinite value": (
+        csv(a=changed(A, p5="inf")),
+        {},
+        "infinite value in 'a' at 2020-01-01 05:00:00 (1 in all); give data.missing=[inf]",
+    ),
+    "no column of numbers": (csv(a=["x"] * 24), {}, "no column of numbers"),
+    "no time column": ("p,q\n1,2\n3,4\n", {}, "no time column (columns: p, q)"),
+    "a stamp that cannot be read": (csv(time=changed(STAMPS, p3="soon")), {}, "'soon' in 'time', data row 4"),
+    "an absent stamp": (csv(time=changed(STAMPS, p3="")), {}, "no stamp in data row 4"),
+    "days before months": (
+        "date,a\n11/01/2020,1\n12/01/2020,2\n13/01/2020,3\n",
+        {},
+        "give data.time_format='%d/%m/%Y'",
+    ),
+    "some stamps with a zone": (
+        csv(time=changed(STAMPS, p3="2020-01-01 03:00:00+01:00")),
+        {},
+        "in data row 4; write all of them in one way",
+    ),
+    "an irregular axis": (
+        csv(time=changed(STAMPS, p3="2020-01-01 03:17:00")),
+        {},
+        "after 2020-01-01 02:00:00 comes 2020-01-01 03:17:00, where the usual step",
+    ),
+    "irregular frame numbers": ("time,a\n0,1\n1,1\n1.3,1\n2,1\n", {}, "irregular axis"),
+    "a single row": (csv(rows=1), {}, "only one frame"),
+    "an axis that is nearly all gap": (
+        csv(time=["1970-01-01 00:00:00", *map(str, STAMPS[1:])]),
+        {},
+        "lies nothing",
+    ),
+    "gaps that are refused": (
+        csv(time=changed(STAMPS, p23="2020-01-02 05:00:00")),
+        {"gaps": "refuse"},
+        "6 missing frames",
+    ),
+    "a stamp off the stated step": (csv(), {"frequency": "2h"}, "no frame of step '2h'"),
+    "a frequency that is none": (csv(), {"frequency": "often"}, "not a frequency"),
+    "a resampling finer than the data": (csv(), {"resample": "1min"}, "finer than the step"),
+    "a zone that is none": (csv(), {"timezone": "Mars"}, "no time zone"),
+    "a time column that is not there": (csv(), {"time": "tme"}, "did you mean 'time'?"),
+    "a role for an unknown column": (csv(), {"roles": {"aa": "past"}}, "did you mean 'a'?"),
+    "nothing to forecast": (csv(), {"roles": {"a": "ignore"}}, "is a target"),
+    "a static column that changes": (csv(b=A), {"roles": {"b": "static"}}, "'b' of"),
+    "a word as a target": (csv(b=["x"] * 24), {"roles": {"b": "target"}}, "cannot be a target"),
+    "a period beyond the data": (csv(), {"period": 99}, "data.period=99 is longer"),
+    "an encoding that is none": (csv(), {"encoding": "klingon"}, "is no encoding"),
+    "a future row without its covariate": (
+        csv(a=changed(A, p21="", p22="", p23=""), b=changed(A, p22="")),
+        {"roles": {"b": "known_future"}},
+        "'b' in",
+    ),
+    "a long table without a target": (
+        "unique_id,ds,z\nu,2020-01-01,1\nu,2020-01-02,1\n",
+        {},
+        "has no column 'y'",
+    ),
+    "a long table without stamps": ("unique_id,y\nu,1\nu,2\n", {}, "no time column"),
+    "a long table with a nameless row": (
+        "unique_id,ds,y\nu,2020-01-01,1\n,2020-01-02,1\n",
+        {},
+        "no 'unique_id' in data row 2",
+    ),
+    "a sequence without values": (
+        "unique_id,ds,y\nu,2020-01-01,1\nu,2020-01-02,1\nv,2020-01-01,\nv,2020-01-02,\n",
+        {},
+        "sequence 'v'",
+    ),
+    "an unknown option": (csv(), {"tme": "a"}, "did you mean 'time'?"),
+    "a period of one frame": (csv(), {"period": [1]}, "at least 2"),
+    "a period that is no number": (csv(), {"period": ["day"]}, "data.period"),
+    "a role that is none": (csv(), {"roles": {"a": "targt"}}, "roles.a='targt'"),
+    "a way with duplicates that is none": (csv(), {"duplicates": "median"}, "data.duplicates='median'"),
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_bad_tables(kind, tmp_path):
+    text, options, says = TEXTS[kind]
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    refused(path, options, says)
+
+
+def refused(source, options, says):
+    """The source raises one plain sentence that says this, without a warning and with no cause chained on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError) as raised:
+            read(source, options)
+    message = str(raised.value)
+    assert says in message, message
+    assert "\n" not in message
+    assert message[-1] in ".?"
+    assert raised.value.__cause__ is None
+
+
+def grid(**changes):
+    """A healthy field of 6 days, 3 latitudes and 4 longitudes."""
+    frames = pd.date_range("2020-01-01", periods=6)
+    sst = xr.DataArray(
+        np.random.default_rng(0).normal(size=(6, 3, 4)).astype(np.float32),
+        dims=("time", "lat", "lon"),
+        coords={"time": frames, "lat": [10.0, 0.0, -10.0], "lon": [0.0, 90.0, 180.0, 270.0]},
+    )
+    return xr.Dataset({"sst": sst, **changes})
+
+
+def packed(tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(np.random.default_rng(0).bytes(4000))[:2000])
+    return path
+
+
+def file(name, raw):
+    def write(tmp_path):
+        path = tmp_path / name
+        path.write_bytes(raw)
+        return path
+
+    return write
+
+
+def saved(name, **arrays):
+    def write(tmp_path):
+        path = tmp_path / name
+        if name.endswith(".npz"):
+            np.savez(path, **arrays)
+        else:
+            np.save(path, arrays["a"], allow_pickle=True)
+        return path
+
+    return write
+
+
+def netcdf(dataset, cut=None, part=""):
+    def write(tmp_path):
+        path = tmp_path / "grid.nc"
+        dataset().to_netcdf(path, engine="h5netcdf")
+        if cut is not None:
+            path.write_bytes(path.read_bytes()[:cut])
+        return path
+
+    return write
+
+
+def with_calendar(name):
+    def make():
+        out = grid().assign_coords(
+            time=("time", np.arange(6.0), {"units": "days since 2000-01-01", "calendar": name})
+        )
+        return out
+
+    return make
+
+
+def zipped(tmp_path):
+    path = tmp_path / "two.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", csv())
+        archive.writestr("b.csv", csv())
+    return path
+
+
+def folder(name, files):
+    def write(tmp_path):
+        place = tmp_path / name
+        for file_name, text in files.items():
+            (place / file_name).parent.mkdir(parents=True, exist_ok=True)
+            (place / file_name).write_text(text)
+        place.mkdir(exist_ok=True)
+        return place
+
+    return write
+
+
+def lines(*records, name="a.jsonl"):
+    return file(name, "\n".join(r if isinstance(r, str) else json.dumps(r) for r in records).encode())
+
+
+START = {"start": "2020-01-01", "target": [1, 2, 3]}
+ENSEMBLE = xr.DataArray(np.zeros((2, 6)), dims=("member", "time"))
+FILES = {
+    "no such file": (lambda p: p / "no.csv", {}, "there is no file"),
+    "no such folder": (lambda p: p / "no" / "no.csv", {}, "does not exist either"),
+    "a folder of nothing": (folder("d", {}), {}, "holds neither Zarr nor JSON lines"),
+    "rubbish named csv": (file("a.csv", bytes(range(256)) * 9), {}, "is not text"),
+    "a wrong encoding": (
+        file("a.csv", csv(b=A).replace("b\n", "é\n").encode("latin-1")),
+        {},
+        "byte 0xe9 in line 1; give data.encoding=latin-1",
+    ),
+    "utf-16": (file("a.csv", csv().encode("utf-16")), {}, "give data.encoding=utf-16"),
+    "a truncated gzip": (packed, {}, "damaged gzip"),
+    "a truncated xz": (file("a.csv.xz", b"\xfd7zXZ\x00abc"), {}, "damaged xz"),
+    "a broken zip": (file("a.zip", b"PK\x03\x04abc"), {}, "damaged zip"),
+    "a zip of two files": (zipped, {}, "zip archive of 2 files"),
+    "a corrupt parquet": (
+        file("a.parquet", b"PAR1" + b"x" * 40 + b"PAR1"),
+        {},
+        "not a readable Parquet file",
+    ),
+    "an empty parquet": (file("a.parquet", b""), {}, "0 bytes"),
+    "a truncated NetCDF": (netcdf(grid, cut=3000), {}, "cannot be read as a NetCDF file"),
+    "text named nc": (file("a.nc", b"hello"), {}, "is not a NetCDF file"),
+    "an empty NetCDF": (file("a.nc", b""), {}, "is empty"),
+    "a NetCDF without time": (netcdf(lambda: grid().isel(time=0, drop=True)), {}, "has no dimension of time"),
+    "a calendar that is none": (netcdf(with_calendar("klingon")), {}, "cannot be read as a NetCDF file"),
+    "a variable that is not there": (
+        netcdf(grid),
+        {"variables": ["sts"]},
+        "no variable 'sts'; did you mean 'sst'?",
+    ),
+    "a variable of words": (
+        netcdf(lambda: grid(w=("time", np.array(list("abcdef"), dtype=object)))),
+        {"variables": "w"},
+        "not real numbers",
+    ),
+    "a variable without time": (
+        netcdf(lambda: grid(m=("lat", np.zeros(3)))),
+        {"variables": "m"},
+        "has no dimension 'time'",
+    ),
+    "two grids": (netcdf(lambda: grid(m=("time", np.arange(6.0)))), {}, "give data.variables=[sst]"),
+    "an ensemble": (netcdf(lambda: ENSEMBLE.to_dataset(name="e")), {}, "data.select.member=0"),
+    "a member beyond the ensemble": (
+        netcdf(lambda: ENSEMBLE.to_dataset(name="e")),
+        {"select": {"member": 7}},
+        "beyond its length 2",
+    ),
+    "a selection along nothing": (netcdf(grid), {"select": {"lvl": 0}}, "data.select.lvl names no dimension"),
+    "dims that are not the data's": (netcdf(grid), {"dims": ["y", "x"]}, "are not the spatial dimensions"),
+    "a covariate on a grid": (netcdf(grid), {"roles": {"sst": "past"}}, "is for tables"),
+    "a word for missing on a grid": (netcdf(grid), {"missing": ["?"]}, "is text"),
+    "a Zarr folder that is none": (folder("a.zarr", {"x/0": "?"}), {}, "without Zarr metadata"),
+    "a Zarr folder of rubbish": (folder("a.zarr", {"zarr.json": "?"}), {}, "cannot be read as a Zarr folder"),
+    "an npz of several arrays": (
+        saved("a.npz", a=np.zeros(5), b=np.zeros(5)),
+        {},
+        "holds several arrays (a, b); name one",
+    ),
+    "an npz without arrays": (saved("a.npz"), {}, "several arrays (none)"),
+    "rubbish named npz": (file("a.npz", b"PK nonsense"), {}, "is not a numpy archive"),
+    "rubbish named npy": (file("a.npy", b"nonsense"), {}, "is not a numpy file"),
+    "a truncated npy": (
+        file("a.npy", b"\x93NUMPY\x01\x00v\x00{'descr': '<f8'"),
+        {},
+        "not a readable numpy file",
+    ),
+    "objects in npy": (
+        saved("a.npy", a=np.array([{}, 1], dtype=object)),
+        {},
+        "Python objects, which are never read",
+    ),
+    "objects in npz": (
+        saved("a.npz", a=np.array([{}, 1], dtype=object)),
+        {},
+        "Python objects, which are never read",
+    ),
+    "a pickle named npy": (file("a.npy", pickle.dumps([1.0, 2.0])), {}, "is not a numpy file"),
+    "complex numbers": (saved("a.npy", a=np.zeros(5, complex)), {}, "complex numbers"),
+    "words in npy": (saved("a.npy", a=np.array(["a", "b"])), {}, "holds text"),
+    "a lone number": (saved("a.npy", a=np.float64(3)), {}, "a single number"),
+    "an empty array": (saved("a.npy", a=np.zeros((0, 3))), {}, "shape is (0, 3)"),
+    "six axes": (saved("a.npy", a=np.zeros((2,) * 6)), {}, "has 6 axes"),
+    "names for other axes": (
+        saved("a.npy", a=np.zeros((4, 3))),
+        {"dims": ["time"]},
+        "does not name the 2 axes",
+    ),
+    "axes without time": (saved("a.npy", a=np.zeros((4, 3))), {"dims": ["x", "y"]}, "names no axis 'time'"),
+    "a word for missing in an array": (saved("a.npy", a=np.zeros(5)), {"missing": ["?"]}, "is text"),
+    "an average without stamps": (saved("a.npy", a=np.zeros(5)), {"resample": "1h"}, "only frame numbers"),
+    "stamps of another length": (
+        saved("a.npz", a=np.zeros(5), time=np.arange(4)),
+        {"time": "time"},
+        "4 stamps",
+    ),
+    "a part of a file without parts": (
+        lambda p: f"{file('a.csv', csv().encode())(p)}::x",
+        {},
+        "which has none",
+    ),
+    "broken JSON": (lines(START, '{"start": '), {"frequency": "D"}, "line 2 is not JSON"),
+    "JSON that is no object": (lines("[1, 2]"), {"frequency": "D"}, "not an object but list"),
+    "a line without target": (lines({"start": "2020-01-01"}), {"frequency": "D"}, "has no 'target'"),
+    "a line without start": (lines({"target": [1]}), {"frequency": "D"}, "has no 'start'"),
+    "a start that is none": (
+        lines({**START, "start": "soon"}),
+        {"frequency": "D"},
+        "start that cannot be read",
+    ),
+    "words in a target": (
+        lines({**START, "target": [1, "x"]}),
+        {"frequency": "D"},
+        "something else than numbers",
+    ),
+    "a ragged target": (
+        lines({**START, "target": [[1, 2], [1]]}),
+        {"frequency": "D"},
+        "something else than numbers",
+    ),
+    "an empty target": (lines({**START, "target": []}), {"frequency": "D"}, "empty target"),
+    "lines without frequency": (lines(START), {}, "does not say its frequency"),
+    "a short covariate": (
+        lines({**START, "feat_dynamic_real": [[1]]}),
+        {"frequency": "D"},
+        "but 1 of a covariate",
+    ),
+    "unequal covariates": (
+        lines(START, {**START, "feat_static_real": [1], "target": [4, 5]}),
+        {"frequency": "D"},
+        "same number",
+    ),
+    "an unknown part": (
+        lambda p: f"{folder('g', {'train/a.json': json.dumps(START)})(p)}::tset",
+        {},
+        "has no part 'tset'",
+    ),
+    "a tar that is none": (file("a.tar.gz", gzip.compress(b"hello")), {}, "not a tar archive"),
+    "a video": (file("a.mp4", b"\0"), {}, "is a video"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_bad_files(kind, tmp_path):
+    write, options, says = FILES[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        source = write(tmp_path)
+    refused(source, options, says)
+
+
+def frame(**changes):
+    return pd.DataFrame({"time": STAMPS, "a": np.arange(24.0), **changes})
+
+
+mixed_calendars = grid().assign_coords(
+    time=xr.DataArray(
+        np.array(
+            [
+                *xr.date_range("2000-01-01", periods=3, calendar="noleap", use_cftime=True),
+                *xr.date_range("2000-01-04", periods=3, calendar="360_day", use_cftime=True),
+            ],
+            dtype=object,
+        ),
+        dims="time",
+    )
+)
+OBJECTS = {
+    "a list": ([1, 2, 3], {}, "type list"),
+    "levels of columns": (
+        frame().set_axis(pd.MultiIndex.from_product([["x"], ["time", "a"]]), axis=1),
+        {},
+        "several levels",
+    ),
+    "two columns of one name": (frame().set_axis(["time", "time"], axis=1), {}, "two columns named 'time'"),
+    "an index like a column": (frame().set_axis(pd.Index(range(24), name="a")), {}, "index and a column"),
+    "no rows": (frame().iloc[:0], {}, "has no rows"),
+    "complex numbers": (frame(a=np.zeros(24, complex)), {"roles": {"a": "target"}}, "cannot be a target"),
+    "pedestrians": (
+        pd.DataFrame({"frame": [1, 2], "ped": [1, 1], "x": [0.0, 1.0], "y": [0.0, 1.0]}),
+        {},
+        "holds trajectories",
+    ),
+    "two dimensions of time": (
+        xr.DataArray(np.zeros((2, 2)), dims=("a", "b"), coords={"a": STAMPS[:2], "b": STAMPS[:2]}),
+        {},
+        "several dimensions of time (a, b)",
+    ),
+    "mixed calendars": (mixed_calendars, {}, "stamps of"),
+    "a dimension of length 0": (grid().isel(lat=slice(0)), {}, "has length 0"),
+    "five dimensions": (
+        xr.DataArray(np.zeros((2,) * 5), dims=("time", "p", "q", "r", "s"), coords={"time": STAMPS[:2]}),
+        {},
+        "4 dimensions besides time",
+    ),
+    "objects": (np.array([None, 1], dtype=object), {}, "Python objects"),
+    "an infinite cell": (np.array([[1.0, np.inf], [1.0, 2.0]]), {}, "infinite value in 'value1' at 0"),
+    "nothing but NaN": (np.full((5, 2), np.nan), {}, "holds no value at all"),
+    "a field made joint": (grid(), {"time": "lato"}, "did you mean 'lat'?"),
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_bad_objects(kind):
+    refused(*OBJECTS[kind])
+
+
+def test_a_pickle_is_never_run(tmp_path):
+    marker = tmp_path / "ran"
+
+    class Bomb:
+        def __reduce__(self):
+            return Path.touch, (marker,)
+
+    for name in ("bomb.npy", "bomb.csv", "bomb.parquet", "bomb.nc", "bomb.npz", "bomb.jsonl"):
+        (tmp_path / name).write_bytes(pickle.dumps(Bomb()))
+        with pytest.raises(InputError):
+            read(tmp_path / name)
+    np.save(tmp_path / "object.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError):
+        read(tmp_path / "object.npy")
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_the_remedy_that_is_named_does_mend(kind, tmp_path):
+    """With the options that the sentences name, one after the other, the source is read."""
+    text, given, _ = TEXTS[kind]
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    said = set()
+    problem = problem_of(path, given)
+    while getattr(problem, "mend", None) is not None:
+        assert problem.what not in said
+        said.add(problem.what)
+        given = DataOptions.of(given).amended(problem.mend).model_dump()
+        problem = problem_of(path, given)
+    assert not said or problem is None or kind == "a word as a target"
+
+
+def problem_of(source, options):
+    try:
+        read(source, options)
+    except InputError as error:
+        return error
+    return None
