@@ -67,8 +67,9 @@ def _year_days(stamps: pd.Index) -> float:
 
 
 def _field(stamps: pd.Index, name: str) -> np.ndarray:
-    """A calendar field such as "hour"; both kinds of time axis have it under the same name."""
-    return np.asarray(getattr(stamps, name), np.float64)
+    """A calendar field by pandas' name; model calendars (CFTimeIndex) write it without underscores."""
+    own = name if isinstance(stamps, pd.DatetimeIndex) else name.replace("_", "")
+    return np.asarray(getattr(stamps, own), np.float64)
 
 
 def _phase(stamps: pd.Index, cycle: _Cycle) -> np.ndarray:
@@ -79,8 +80,8 @@ def _phase(stamps: pd.Index, cycle: _Cycle) -> np.ndarray:
     if cycle.name == "day":
         return day
     if cycle.name == "week":
-        return (_field(stamps, "dayofweek") + day) / 7
-    return (_field(stamps, "dayofyear") - 1 + day) / _year_days(stamps)
+        return (_field(stamps, "day_of_week") + day) / 7
+    return (_field(stamps, "day_of_year") - 1 + day) / _year_days(stamps)
 
 
 def features(stamps: pd.Index, frequency: str | None, periods: tuple[int, ...] = ()) -> np.ndarray:
@@ -100,7 +101,7 @@ def features(stamps: pd.Index, frequency: str | None, periods: tuple[int, ...] =
         for h in range(1, cycle.harmonics + 1):
             columns += [np.sin(h * turn), np.cos(h * turn)]
     if _weekend(frequency):
-        columns.append(_field(stamps, "dayofweek") >= 5)
+        columns.append(_field(stamps, "day_of_week") >= 5)
     if not columns:
         return np.zeros((len(stamps), 0), np.float32)
     return np.stack(columns, axis=1).astype(np.float32)
@@ -149,3 +150,9 @@ def _extend_cftime(stamps: pd.Index, frequency: str, n: int) -> pd.Index:
         return axis[1:] if axis[0] == stamps[-1] else axis[:count]
     axis = xr.date_range(end=stamps[0], periods=count + 1, freq=frequency, use_cftime=True)
     return axis[:-1] if axis[-1] == stamps[0] else axis[1:]
+
+
+def through(stamps: pd.Index, frequency: str | None, frames: int) -> pd.Index:
+    """An axis cut or continued to a number of frames."""
+    missing = frames - len(stamps)
+    return stamps.append(extend(stamps, frequency, missing)) if missing > 0 else stamps[:frames]

@@ -38,19 +38,22 @@ class Chain(Codec):
                     "a scale of each window changes from window to window, so nothing can be fitted behind "
                     "it; make it the last link of the chain."
                 )
-        fitted = []
+        fitted: list[Fitted] = []
         for link in self.links:
-            part = link.fit_targets(dataset)
-            fitted.append(part)
-            coded = [part.encode_past(r.values[None], {})[0] for r in dataset.recordings]
-            recordings = [replace(r, values=v) for r, v in zip(dataset.recordings, coded, strict=True)]
-            dataset = replace(dataset, recordings=tuple(recordings))
+            if fitted:
+                dataset = _coded(dataset, fitted[-1])
+            fitted.append(link.fit_targets(dataset))
         return FittedChain(config=self, links=tuple(fitted))
 
     def restore_targets(self, arrays: dict[str, np.ndarray]) -> "FittedChain":
         """The inverse of `target_arrays`."""
         links = [link.restore_targets(_of(arrays, number)) for number, link in enumerate(self.links)]
         return FittedChain(config=self, links=tuple(links))
+
+
+def _coded(dataset: Dataset, link: Fitted) -> Dataset:
+    recordings = [replace(r, values=link.encode_past(r.values[None], {})[0]) for r in dataset.recordings]
+    return replace(dataset, recordings=tuple(recordings))
 
 
 def _named(arrays: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
