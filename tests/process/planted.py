@@ -43,8 +43,8 @@ PLANTED = [
     ),
     (
         "src/rheos/process/coordinates/frame_mixing.py",
-        "return torch.where(first, powers, powers * torch.sqrt(1.0 - r**2))",
-        "return powers * torch.sqrt(1.0 - r**2)",
+        "powers[..., 1:] *= torch.sqrt(1.0 - r**2)[..., None]",
+        "powers *= torch.sqrt(1.0 - r**2)[..., None]",
     ),
     (
         "src/rheos/process/coordinates/frame_mixing.py",

@@ -41,11 +41,11 @@ class FrameMixing(Coordinates):
 
     def matrix(self, t: Tensor, frames: int) -> Tensor:
         """M_t, float64 `(*t.shape, frames, frames)`: M[k, 0] = r^k, M[k, j] = sqrt(g) r^(k - j)."""
-        r = self.correlation(t)[..., None, None]
-        lag = torch.arange(frames)[:, None] - torch.arange(frames)[None, :]
-        powers = torch.where(lag >= 0, r ** lag.clamp(min=0), 0.0)
-        first = (torch.arange(frames) == 0)[None, :]
-        return torch.where(first, powers, powers * torch.sqrt(1.0 - r**2))
+        r, frame = self.correlation(t)[..., None], torch.arange(frames)
+        lag = (frame[:, None] - frame).clamp(min=0)
+        powers = torch.tril((r**frame)[..., lag])
+        powers[..., 1:] *= torch.sqrt(1.0 - r**2)[..., None]
+        return powers
 
     def to_seen(self, u: Tensor, t: Tensor, context: Context) -> Tensor:
         """M_t u."""
