@@ -1,0 +1,204 @@
+"""Affine calibration: y'_m = c + shift + scale (y_m - c), a shift and a scale for every lead and channel.
+
+Member-by-member post-processing (Van Schaeybroeck and Vannitsem, "Ensemble post-processing using member-by-
+member approaches", QJRMS 2015, with a constant shift) fitted by the fair CRPS. c is the mean of a fixed
+block of members, so a member's value never depends on which others were asked for. As scale > 0, ranks
+among members, and with them all dependence between leads, channels and cells, are kept.
+
+Fits are smoothed over leads and shrunk toward leaving all as it is, as far as blocks of windows that were
+held back say so; the search itself is in :mod:`rheos.calibrate.search`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from rheos.calibrate.search import Errors, best_affine, crps_after, smooth
+from rheos.core.errors import InputError
+from rheos.core.method import Method
+from rheos.score import aggregate, covered, crps, spread_skill
+
+_CELLS = 512
+_UNCHANGED = "forecasts are left as they are."
+_SHRINK = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FittedCalibration:
+    """A shift and a scale for every lead and channel.
+
+    Attributes:
+        shift: `(lead, channel)`, in the channel's units.
+        scale: `(lead, channel)`, above 0.
+        figures: "crps", "coverage_90" and "spread_skill", each `(2, channel)`: before, and after on
+            windows that the fit had not seen.
+        note: why nothing is changed, where nothing is; else "".
+    """
+
+    shift: np.ndarray
+    scale: np.ndarray
+    figures: dict[str, np.ndarray] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether members are left as they are."""
+        return bool(np.all(self.shift == 0) and np.all(self.scale == 1))
+
+    def apply(self, members: np.ndarray, center: np.ndarray) -> np.ndarray:
+        """Calibrate some members of one forecast.
+
+        Args:
+            members: `(member, lead, channel, *space)`, up to as many leads as were fitted.
+            center: `(lead, channel, *space)`, the mean of the forecast's fixed block of members.
+
+        Returns:
+            A new array of the members' shape and dtype.
+
+        Raises:
+            InputError: there are more leads, or other channels, than were fitted.
+        """
+        lead, channel = members.shape[1:3]
+        if lead > len(self.shift) or channel != self.shift.shape[1]:
+            raise InputError(
+                f"the calibration knows {self.shift.shape[0]} leads of {self.shift.shape[1]} channels "
+                f"and cannot be applied to {lead} leads of {channel}; forecast within the fitted horizon."
+            )
+        if self.is_identity:
+            return members.copy()
+        tail = (1,) * (members.ndim - 3)
+        shift, scale = (a[:lead].reshape(lead, channel, *tail) for a in (self.shift, self.scale))
+        return (center + shift + scale * (members - center)).astype(members.dtype)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All of it as plain arrays, for a file; the note as bytes."""
+        note = np.frombuffer(self.note.encode(), np.uint8).copy()
+        figures = {f"figures.{name}": value for name, value in self.figures.items()}
+        return {"shift": self.shift, "scale": self.scale, "note": note} | figures
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "FittedCalibration":
+        """Undo :meth:`to_arrays`."""
+        figures = {k.removeprefix("figures."): v for k, v in arrays.items() if k.startswith("figures.")}
+        note = np.asarray(arrays["note"], np.uint8).tobytes().decode()
+        return cls(arrays["shift"], arrays["scale"], figures, note)
+
+
+class AffineCalibration(Method):
+    """Shift and scale of every lead and channel, by the fair CRPS, shrunk toward leaving all as it is.
+
+    Attributes:
+        minimum_windows: with fewer observed windows nothing is changed.
+        blocks: blocks of neighboring windows, each held back once to choose the shrinkage.
+        smoothing: half width of the average over leads, as a share of their number.
+    """
+
+    kind: Literal["affine"] = "affine"
+    minimum_windows: int = Field(default=8, ge=2)
+    blocks: int = Field(default=4, ge=2)
+    smoothing: float = Field(default=0.1, ge=0, le=1)
+
+    def fit(self, ensemble: np.ndarray, truth: np.ndarray, block: int | None = None) -> FittedCalibration:
+        """Fit on forecasts of windows that the model was not trained on.
+
+        Args:
+            ensemble: `(window, member, lead, channel, *space)`, windows in order of time.
+            truth: `(window, lead, channel, *space)`, NaN missing.
+            block: how many of the first members the center is the mean of, now and in
+                :meth:`FittedCalibration.apply`, 2 or more; None: all.
+
+        Raises:
+            InputError: the shapes do not belong together, or there are fewer than 2 members in the block.
+        """
+        if ensemble.shape[:1] + ensemble.shape[2:] != truth.shape or truth.ndim < 3:
+            raise InputError(
+                f"an ensemble of shape {ensemble.shape} does not fit a truth of {truth.shape}; they must be "
+                "(window, member, lead, channel, ...) and (window, lead, channel, ...)."
+            )
+        size = ensemble.shape[1] if block is None else block
+        if not 2 <= size <= ensemble.shape[1]:
+            raise InputError(
+                f"calibration needs a block of 2 to {ensemble.shape[1]} members and was given {size}; "
+                "forecast more members."
+            )
+        errors = _errors(ensemble, truth, size)
+        seen = np.isfinite(errors.target).any((1, 2, 3))
+        lead, channel = truth.shape[1:3]
+        identity = np.zeros((lead, channel)), np.ones((lead, channel))
+        enough = max(self.minimum_windows, self.blocks)
+        if seen.sum() < enough:
+            note = f"calibration needs {enough} observed windows and found {seen.sum()}: {_UNCHANGED}"
+            return FittedCalibration(*identity, note=note)
+        errors = errors.windows(seen)
+        folds = np.array_split(np.arange(len(errors.target)), self.blocks)
+        held_out = [self._raw(errors.windows(np.setdiff1d(np.arange(len(errors.target)), f))) for f in folds]
+        strength = _shrinkage(errors, folds, held_out)
+        shift, scale = _shrunk(self._raw(errors), strength)
+        unseen = [_shrunk(raw, strength) for raw in held_out]
+        figures = _figures(errors, folds, unseen)
+        note = "" if strength.any() else f"no correction held up on windows held back: {_UNCHANGED}"
+        return FittedCalibration(shift, scale, figures, note)
+
+    def _raw(self, errors: Errors) -> tuple[np.ndarray, np.ndarray]:
+        shift, scale = best_affine(errors)
+        width = int(np.ceil(self.smoothing * len(shift))) if len(shift) > 1 else 0
+        return smooth(shift, width), np.exp(smooth(np.log(scale), width))
+
+
+def _errors(ensemble: np.ndarray, truth: np.ndarray, block: int) -> Errors:
+    """Deviations and targets `(window, [member,] lead, channel, cell)` on at most some hundred cells."""
+    windows, members, lead, channel = ensemble.shape[:4]
+    shape = (windows, lead, channel, -1)
+    cells = int(np.prod(truth.shape[3:]))
+    y = truth.reshape(shape)
+    alive = np.flatnonzero(np.isfinite(y).any((0, 1, 2))) if cells > 1 else np.arange(1)
+    some = alive[np.unique(np.linspace(0, len(alive) - 1, min(_CELLS, len(alive))).astype(int))]
+    x = ensemble.reshape(windows, members, lead, channel, -1)[..., some].astype(np.float64)
+    return Errors.of(x, y[..., some], block)
+
+
+def _shrunk(raw: tuple[np.ndarray, np.ndarray], strength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Raw shift and scale drawn toward 0 and 1 by `strength`, `(2, channel)`."""
+    return strength[0] * raw[0], raw[1] ** strength[1]
+
+
+def _shrinkage(
+    errors: Errors, folds: list[np.ndarray], held_out: list[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """Strengths of shift and scale `(2, channel)` that did best on the windows held back.
+
+    They stay 0 unless the gain over the identity exceeds one standard error of its mean over windows.
+    """
+    pairs = np.array([(a, b) for a in _SHRINK for b in _SHRINK])
+    channels = errors.target.shape[2]
+    scores = np.empty((len(pairs), len(errors.target), channels))
+    for fold, raw in zip(folds, held_out, strict=True):
+        part = errors.windows(fold)
+        for index, pair in enumerate(pairs):
+            shift, scale = _shrunk(raw, np.repeat(pair[:, None], channels, 1))
+            scores[index, fold] = aggregate(crps_after(part, shift, scale), axes=(1, 3))
+    means = aggregate(scores, axes=1)
+    best = np.where(np.isnan(means), np.inf, means).argmin(0)
+    gain = scores[0] - scores[best, :, np.arange(channels)].T
+    count = np.maximum((~np.isnan(gain)).sum(0), 2)
+    spread = np.sqrt(aggregate((gain - aggregate(gain, axes=0)) ** 2, axes=0) / (count - 1))
+    return np.where(aggregate(gain, axes=0) > spread, pairs[best].T, 0.0)
+
+
+def _figures(
+    errors: Errors, folds: list[np.ndarray], unseen: list[tuple[np.ndarray, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Scores a channel, before and after, every window calibrated by a fit that had not seen it."""
+    after = np.empty_like(errors.deviation)
+    for fold, (shift, scale) in zip(folds, unseen, strict=True):
+        after[fold] = shift[..., None] + scale[..., None] * errors.deviation[fold]
+    target = errors.target
+    out: dict[str, list[np.ndarray]] = {"crps": [], "coverage_90": [], "spread_skill": []}
+    for deviation in (errors.deviation, after):
+        members = np.moveaxis(deviation, 1, 0)
+        out["crps"].append(aggregate(crps(members, target), axes=(0, 1, 3)))
+        out["coverage_90"].append(aggregate(covered(members, target), axes=(0, 1, 3)))
+        out["spread_skill"].append(spread_skill(members, target, axes=(0, 1, 3)))
+    return {name: np.stack(pair) for name, pair in out.items()}

@@ -1,0 +1,15 @@
+"""Errors planted one at a time, each of which the tests of this room must notice: (file, old, new)."""
+
+PLANTED = [
+    ("src/rheos/calibrate/search.py", "(scale - 1) * own", "0.0 * own"),
+    ("src/rheos/calibrate/affine.py", "scale * (members - center)", "scale * members"),
+    ("src/rheos/calibrate/affine.py", "raw[1] ** strength[1]", "raw[1] * strength[1]"),
+    ("src/rheos/calibrate/affine.py", "gain, axes=0) > spread", "gain, axes=0) > -spread"),
+    ("src/rheos/calibrate/search.py", "- scale[..., None] * errors.half_spread", "- errors.half_spread"),
+    (
+        "src/rheos/calibrate/search.py",
+        "errors.target[:, None] - errors.scaled(scale)",
+        "errors.target[:, None] + errors.scaled(scale)",
+    ),
+    ("src/rheos/calibrate/search.py", "lower = at_left < at_right", "lower = at_left > at_right"),
+]
