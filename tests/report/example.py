@@ -199,14 +199,14 @@ def chapter(skill: float = 0.11) -> Content:
     )  # fmt: skip
 
 
-def flow_chapter() -> Content:
+def flow_chapter(frames: int = 12) -> Content:
     return Content(
         title="Two-dimensional turbulence",
         subtitle="Vorticity of a chaotic flow on a periodic square, 32 × 32 points; twelve frames ahead.",
         verdict=Verdict(
             skill=-0.031, low=-0.058, high=-0.006, baseline="persistence", windows=12, members=24
         ),
-        fields=(vortices(), vortices(land=True)),
+        fields=(vortices(frames=frames), vortices(land=True, frames=frames)),
         scores=scores(1.2),
         leads=leads("frames", "1/s"),
         ranks=RankHistogram(counts=np.array([90, 60, 44, 40, 38, 41, 47, 61, 88]), independent_cases=120),

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rheos.report.content import FieldForecast
-from rheos.report.style import INK, LAND, MUTED, new_figure, palette_of, pixels, styled
+from rheos.report.style import INK, LAND, MUTED, few_colors, new_figure, pixels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 _COLUMNS = 6
 _WIDTH = 10.4
 _HISTORY_FRAMES = 6
 _FRAMES = 32
 # Two color maps of this many colors leave room for the letters among the 256 of a palette.
-_COLORS = 100
+_COLORS = 80
+# Flat steps of color make an animation several times smaller.
+_FILM_COLORS = 40
+_FILM_DPI = (104, 80, 60)
 _FRAME_MS = 260
 _PAUSE_MS = 1100
 
@@ -31,13 +35,13 @@ class _Scale:
     high: float
     colors: str
 
-    def draw(self, axes: "Axes", values: np.ndarray, field: FieldForecast) -> Any:
+    def draw(self, axes: "Axes", values: np.ndarray, field: FieldForecast, steps: int = _COLORS) -> Any:
         from matplotlib import colormaps
 
         smooth = np.isfinite(values).all() and max(values.shape) <= 128
         image = axes.imshow(
             values,
-            cmap=colormaps[self.colors].resampled(_COLORS).with_extremes(bad=LAND),
+            cmap=colormaps[self.colors].resampled(steps).with_extremes(bad=LAND),
             vmin=self.low,
             vmax=self.high,
             origin="lower" if field.y is None or len(field.y) < 2 or field.y[-1] > field.y[0] else "upper",
@@ -77,7 +81,7 @@ def _value_scale(field: FieldForecast) -> _Scale:
 
 
 def _spread_scale(spread: np.ndarray) -> _Scale:
-    return _Scale(0.0, float(np.nanquantile(spread, 0.995)), "magma_r")
+    return _Scale(0.0, float(np.nanquantile(spread, 0.995)), "BuPu")
 
 
 def _panel_height(field: FieldForecast, width: float) -> float:
@@ -163,17 +167,20 @@ class _Film:
         panels += [("spread", spread, doubt)]
         self.series = [series for _, series, _ in panels]
         self.images: list[Any] = []
-        self.figure = self._draw([(name, scale) for name, _, scale in panels])
-        self.caption: Any = self.figure.supxlabel(" ", fontsize=10, fontweight="bold")
+        self.figure, self.caption = self._draw([(name, scale) for name, _, scale in panels])
 
     @styled
-    def _draw(self, panels: list[tuple[str, _Scale]]) -> "Figure":
+    def _draw(self, panels: list[tuple[str, _Scale]]) -> "tuple[Figure, Text]":
         figure = new_figure((_WIDTH, _panel_height(self.field, 0.97 * _WIDTH / len(panels)) + 0.55))
         line = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, (name, scale), series in zip(line, panels, self.series, strict=True):
-            self.images.append(scale.draw(axes, series[-1], self.field))
+            self.images.append(scale.draw(axes, series[-1], self.field, _FILM_COLORS))
             axes.set_title(name, loc="center")
-        return figure
+        caption = figure.supxlabel("frame", x=0.012, ha="left", fontsize=10, fontweight="bold")
+        # The layout is found once; it would otherwise be most of the work of every frame.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        return figure, caption
 
     def show(self, moment: int) -> "Figure":
         """Show a lead time or, where negative, a frame of the history (without spread)."""
@@ -181,7 +188,7 @@ class _Film:
         if moment < 0 and history is not None:
             now = history[moment]
             shown = [now] * (len(self.images) - 1) + [np.where(np.isnan(now), np.nan, 0.0)]
-            self.caption.set(text=f"history, frame {moment + 1}".replace("-", "−"), color=MUTED)
+            self.caption.set(text=f"observed, frame {moment + 1}".replace("-", "−"), color=MUTED)
         else:
             shown = [series[moment] for series in self.series]
             self.caption.set(text=f"forecast, {self.field.leads[moment]}", color=INK)
@@ -204,7 +211,7 @@ def still(field: FieldForecast) -> "Figure":
     return _Film(field).show(len(field.leads) - 1)
 
 
-def animation(field: FieldForecast, most_bytes: int = 1_400_000) -> bytes:
+def animation(field: FieldForecast, most_bytes: int = 1_100_000) -> bytes:
     """An endless GIF of truth, one member, the mean and the spread, no larger than asked where possible.
 
     Args:
@@ -214,20 +221,15 @@ def animation(field: FieldForecast, most_bytes: int = 1_400_000) -> bytes:
     Returns:
         The GIF.
     """
-    from PIL import Image
-
     times = moments(field)
     durations = [_FRAME_MS] * len(times)
     durations[-1] = _PAUSE_MS
     film = _Film(field)
     content = b""
-    for dpi in (120, 80, 50):
-        frames = [pixels(film.show(moment), dpi) for moment in times]
-        # One palette for all frames: colors then mean the same throughout.
-        palette = palette_of([frames[0], frames[len(frames) // 2], frames[-1]])
-        drawn = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in frames]
+    for dpi in _FILM_DPI:
+        first, *others = few_colors([pixels(film.show(moment), dpi) for moment in times])
         stream = io.BytesIO()
-        drawn[0].save(stream, "GIF", save_all=True, append_images=drawn[1:], duration=durations, loop=0)
+        first.save(stream, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
         content = stream.getvalue()
         if len(content) <= most_bytes:
             break

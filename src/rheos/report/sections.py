@@ -155,12 +155,15 @@ def _fan_picture(fan: Fan, wide: bool) -> Picture:
     )
 
 
-def _path_picture(fan: Fan) -> Picture:
+def _path_picture(fan: Fan, wide: bool) -> Picture:
+    small = svg_uri(figures.path_chart(_recent(fan)))
     return Picture(
         title=f"Possible futures: {fan.title or fan.channel}",
         caption="Each thin line is one whole future; wiggles and turning points should look like history's.",
         alt=f"Line chart of single ensemble members of {fan.channel}.",
-        source=svg_uri(figures.path_chart(_recent(fan))),
+        source=svg_uri(figures.path_chart(_recent(fan), WIDE)) if wide else small,
+        narrow=small if wide else "",
+        wide=wide,
     )
 
 
@@ -199,7 +202,7 @@ def _forecast_section(content: Content) -> Section:
     pictures = [_film(field) for field in content.fields[:1]]
     pictures += [_strip(field) for field in content.fields]
     for fan in content.fans[:1]:
-        pictures += [_fan_picture(fan, wide=True), _path_picture(fan)]
+        pictures += [_fan_picture(fan, wide=True), _path_picture(fan, wide=len(content.fans) % 2 == 1)]
     pictures += [_fan_picture(fan, wide=False) for fan in content.fans[1:]]
     return Section(
         title="The forecast",

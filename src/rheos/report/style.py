@@ -4,7 +4,7 @@ import base64
 import functools
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -19,7 +19,7 @@ LAND = "#d5dae0"
 FORECAST = "#0a6ab4"
 TRUTH = "#111820"
 ACCENT = "#d0540a"
-BAND = "#eef2f5"
+BAND = "#e4eaef"
 # Okabe and Ito's colors that stay apart under color-blindness; baselines also differ by dash.
 BASELINES = ("#d0540a", "#009e73", "#b8679b", "#8a6d00", "#3d9bd6", "#6b7785")
 DASHES = ("--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)))
@@ -69,13 +69,14 @@ RC: Any = {
 }
 
 P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def styled(draw: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
     """Draw in the house style, leaving matplotlib's settings as they were."""
 
     @functools.wraps(draw)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> "Figure":
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         from matplotlib import rc_context
 
         with rc_context(RC):
@@ -120,24 +121,31 @@ def pixels(figure: "Figure", dpi: int) -> "Image.Image":
     return Image.fromarray(np.asarray(cast(Any, figure.canvas).buffer_rgba())[..., :3].copy())
 
 
-def palette_of(pictures: list["Image.Image"]) -> "Image.Image":
-    """The 256 colors most used in some pictures, for `quantize`; color maps then keep their colors."""
+def few_colors(pictures: list["Image.Image"]) -> list["Image.Image"]:
+    """The same pictures in the 256 colors they use most, the nearest one standing in for the others.
+
+    Charts of color maps hold few colors beside their letters' edges, so they stay as they were; one
+    palette serves all pictures, and a color means the same throughout.
+    """
     from PIL import Image
 
-    values = np.concatenate([np.asarray(picture, np.uint32).reshape(-1, 3) for picture in pictures])
-    colors, counts = np.unique(values @ np.array([65536, 256, 1], np.uint32), return_counts=True)
-    most = np.sort(colors[np.argsort(-counts, kind="stable")[:256]])
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(np.stack((most >> 16, most >> 8 & 255, most & 255), axis=-1).ravel().tolist())
-    return palette
+    codes = [np.asarray(p, np.uint32) @ np.array([65536, 256, 1], np.uint32) for p in pictures]
+    colors, counts = np.unique(np.concatenate([code.ravel() for code in codes]), return_counts=True)
+    split = np.stack((colors >> 16, colors >> 8 & 255, colors & 255), axis=-1).astype(np.int32)
+    palette = split[np.sort(np.argsort(-counts, kind="stable")[:256])]
+    nearest = np.concatenate(
+        [((part[:, None] - palette) ** 2).sum(-1).argmin(1) for part in np.array_split(split, 64)]
+    ).astype(np.uint8)
+    drawn = []
+    for code in codes:
+        picture = Image.fromarray(nearest[np.searchsorted(colors, code)], mode="P")
+        picture.putpalette(palette.astype(np.uint8).ravel().tolist())
+        drawn.append(picture)
+    return drawn
 
 
-def png_bytes(figure: "Figure", dpi: int = 200) -> bytes:
+def png_bytes(figure: "Figure", dpi: int = 160) -> bytes:
     """A figure of images, in at most 256 colors."""
-    from PIL import Image
-
-    picture = pixels(figure, dpi)
     stream = io.BytesIO()
-    few = picture.quantize(palette=palette_of([picture]), dither=Image.Dither.NONE)
-    few.save(stream, "PNG", optimize=True)
+    few_colors([pixels(figure, dpi)])[0].save(stream, "PNG", optimize=True)
     return stream.getvalue()
