@@ -12,18 +12,17 @@ if TYPE_CHECKING:
     from rheos.core.errors import InputError as InputError
     from rheos.core.errors import RheosError as RheosError
     from rheos.core.keys import Key as Key
-    from rheos.data.inspect import inspect as inspect
     from rheos.data.reader import read as read
     from rheos.denoise.denoiser import Denoiser as Denoiser
-    from rheos.evaluate import backtest as backtest
-    from rheos.evaluate import evaluate as evaluate
+    from rheos.evaluation.backtest import backtest as backtest
+    from rheos.evaluation.backtest import evaluate as evaluate
     from rheos.forecast.forecast import Forecast as Forecast
     from rheos.forecast.forecaster import Forecaster as Forecaster
     from rheos.forecast.forecaster import fit as fit
     from rheos.forecast.forecaster import load as load
+    from rheos.forecast.proposal import inspect as inspect
     from rheos.forecast.recipe import Recipe as Recipe
     from rheos.process.process import Process as Process
-    from rheos.sample.sample import sample as sample
 
 __version__ = "0.1.0"
 
@@ -38,13 +37,12 @@ _HOMES = {
     "Process": "rheos.process.process",
     "Recipe": "rheos.forecast.recipe",
     "RheosError": "rheos.core.errors",
-    "backtest": "rheos.evaluate",
-    "evaluate": "rheos.evaluate",
+    "backtest": "rheos.evaluation.backtest",
+    "evaluate": "rheos.evaluation.backtest",
     "fit": "rheos.forecast.forecaster",
-    "inspect": "rheos.data.inspect",
+    "inspect": "rheos.forecast.proposal",
     "load": "rheos.forecast.forecaster",
     "read": "rheos.data.reader",
-    "sample": "rheos.sample.sample",
 }
 
 __all__ = [
@@ -65,7 +63,6 @@ __all__ = [
     "inspect",
     "load",
     "read",
-    "sample",
 ]
 
 

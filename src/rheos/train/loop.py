@@ -24,7 +24,7 @@ _SAVE_EVERY = 20.0  # seconds; does not change the result
 class Progress(Protocol):
     """Told how far a long piece of work is."""
 
-    def __call__(self, done: int, total: int, note: str) -> None:
+    def __call__(self, done: int, total: int, note: str, /) -> None:
         """`done` of `total` units are finished; `note` is a few words."""
         ...
 

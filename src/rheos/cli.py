@@ -1,0 +1,261 @@
+"""The command line: the five verbs, `template`, `methods` and `demo`.
+
+Results go to stdout, progress and messages to stderr. A mistake of the user's is one sentence and exit
+code 2.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rheos import __version__
+from rheos.core.errors import RheosError
+
+app = typer.Typer(
+    name="rheos",
+    help="Probabilistic forecasts of recorded dynamics: inspect, fit, forecast, backtest, report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Source = Annotated[
+    str, typer.Argument(help="CSV, Parquet, NetCDF, Zarr, .npy, FILE.npz::name or JSON lines.")
+]
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(help="Overrides such as process.floor=0.7 or roles.Holiday=known_future."),
+]
+Config = Annotated[Path | None, typer.Option("--config", help="A recipe in YAML.")]
+Quality = Annotated[str, typer.Option(help="fast, balanced or best.")]
+Members = Annotated[int, typer.Option(help="Size of the ensemble.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same members.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+
+
+@contextmanager
+def progress_line() -> Iterator[Callable[[int, int, str], None]]:
+    """One line on stderr with what is done and the time left; silent where stderr is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as line:
+        task = line.add_task("", total=None)
+
+        def tell(done: int, total: int, note: str) -> None:
+            line.update(task, completed=done, total=total, description=note)
+
+        yield tell
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+@app.command()
+def inspect(
+    source: Source,
+    words: Words = None,
+    horizon: Annotated[int | None, typer.Option(help="Frames to forecast, to propose a recipe.")] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a source holds, what is wrong with it, and what Rheos would do."""
+    from rheos.forecast.proposal import inspect as look
+
+    found = look(source, horizon, config=config, words=words or ())
+    _print(json.dumps(found.to_dict(), indent=2, default=str) if as_json else str(found))
+
+
+@app.command()
+def fit(
+    source: Source,
+    words: Words = None,
+    horizon: Annotated[int | None, typer.Option(help="Frames to forecast.")] = None,
+    history: Annotated[int | None, typer.Option(help="Frames of history; proposed from the data.")] = None,
+    holdout: Annotated[
+        int | None, typer.Option(help="Last frames to keep out of everything that is fitted.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="Budget, such as 5m.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, batches and noise.")] = None,
+    config: Config = None,
+    out: Annotated[Path, typer.Option(help="The model folder.")] = Path("model"),
+) -> None:
+    """Fit a forecaster; the same command continues an interrupted run."""
+    from rheos.forecast import forecaster
+
+    given = {"history": history, "holdout": holdout, "training.time": time, "seed": seed}
+    chosen = [f"{name}={value}" for name, value in given.items() if value is not None]
+    with progress_line() as tell:
+        made = forecaster.fit(
+            source, horizon, config=config, words=[*(words or ()), *chosen], out=out, progress=tell
+        )
+    history_of = made.model.history
+    sys.stderr.write(
+        f"{out}: {history_of.steps} steps in {history_of.seconds:.0f} s; "
+        f"calibration: {history_of.calibration.get('note', '')}\n"
+    )
+
+
+@app.command()
+def forecast(
+    model: Annotated[Path, typer.Argument(help="A model folder.")],
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help="Data to forecast from; default the end of the training data."),
+    ] = None,
+    at: Annotated[
+        list[str] | None, typer.Option(help="Stamp of the last known frame; may be repeated.")
+    ] = None,
+    members: Members = 100,
+    seed: Seed = 0,
+    quality: Quality = "balanced",
+    horizon: Annotated[int | None, typer.Option(help="Frames ahead; default the trained horizon.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Most memory to use, such as 2GB.")] = None,
+    out: Annotated[Path, typer.Option(help="The Zarr store to write.")] = Path("forecast.zarr"),
+) -> None:
+    """Draw an ensemble of joint futures into a Zarr store; the same command continues an interrupted one."""
+    from rheos.forecast.forecaster import load
+
+    with progress_line() as tell:
+        made = load(model).forecast(
+            source,
+            at=at or None,
+            members=members,
+            seed=seed,
+            quality=quality,
+            horizon=horizon,
+            out=out,
+            memory=memory,
+            progress=tell,
+        )
+    sys.stderr.write(f"{out}: {made}\n")
+
+
+@app.command()
+def backtest(
+    model: Annotated[Path, typer.Argument(help="A model folder.")],
+    source: Annotated[str, typer.Option("--from", help="Data that reach beyond the training span.")],
+    windows: Annotated[int, typer.Option(help="Most windows, not overlapping.")] = 28,
+    members: Members = 100,
+    seed: Seed = 0,
+    quality: Quality = "balanced",
+    as_json: AsJson = False,
+) -> None:
+    """Score a model and the baselines on frames that fitting never saw."""
+    from rheos.evaluation.backtest import backtest as score
+    from rheos.evaluation.table import table
+    from rheos.forecast.forecaster import load
+
+    with progress_line() as tell:
+        card = score(
+            load(model), source, windows=windows, members=members, seed=seed, quality=quality, progress=tell
+        )
+    _print(json.dumps(card.to_dict(), indent=2, allow_nan=False) if as_json else table(card))
+
+
+@app.command()
+def report(
+    subject: Annotated[Path, typer.Argument(help="A model folder or a forecast store.")],
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    source: Annotated[str | None, typer.Option("--from", help="Data to backtest a model on.")] = None,
+    windows: Annotated[int, typer.Option(help="Most windows of the backtest.")] = 28,
+    members: Members = 100,
+) -> None:
+    """Write one self-contained page about a model or a forecast."""
+    from rheos.report.assemble import report_forecast, report_model
+
+    command = " ".join(["rheos", *sys.argv[1:]])
+    with progress_line() as tell:
+        if (subject / "config.json").exists():
+            report_model(subject, out, source, windows, members, command, tell)
+        else:
+            report_forecast(subject, out, command)
+    _print(str(out))
+
+
+@app.command()
+def template(
+    model: Annotated[Path, typer.Argument(help="A model folder.")],
+    source: Annotated[str | None, typer.Option("--from", help="Data to forecast from.")] = None,
+    out: Annotated[Path, typer.Option(help="The table to write.")] = Path("future.csv"),
+) -> None:
+    """Write the table of known-future columns to fill in before forecasting."""
+    from rheos.forecast.template import write_template
+
+    _print(str(write_template(model, source, out)))
+
+
+@app.command()
+def methods(as_json: AsJson = False) -> None:
+    """List every method by room: the word that selects it, and what it is."""
+    from rheos.forecast.catalog import catalog
+
+    rooms = catalog()
+    if as_json:
+        _print(json.dumps(rooms, indent=2))
+        return
+    for room, entries in rooms.items():
+        _print(room)
+        for word, line in entries.items():
+            _print(f"  {word:<22} {line}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the models and the report.")] = Path("rheos-demo"),
+    seconds: Annotated[float, typer.Option(help="Training time of each of the two models.")] = 75.0,
+) -> None:
+    """Train, forecast, score and draw on embedded real data and a simulated turbulent flow."""
+    from rheos.demo import run_demo
+
+    with progress_line() as tell:
+        text, page = run_demo(out, seconds, tell)
+    _print(text)
+    _print(str(page))
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        _print(__version__)
+        raise typer.Exit()
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; deliberate errors become one sentence on stderr and exit code 2."""
+    from rheos.core.allocator import keep_large_buffers
+
+    keep_large_buffers()
+    try:
+        app(args=arguments, prog_name="rheos")
+    except RheosError as error:
+        sys.stderr.write(f"rheos: {error}\n")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("rheos: interrupted; the same command continues where it stopped.\n")
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        raise SystemExit(1) from None
+    except OSError as error:
+        # A full disk or a folder without permission is the user's to mend, not a bug to trace.
+        raise SystemExit(_complain(error)) from None
+
+
+def _complain(error: OSError) -> int:
+    place = f" {error.filename}" if error.filename else ""
+    sys.stderr.write(f"rheos:{place} {error.strerror or error}; nothing half-written was left in place.\n")
+    return 2

@@ -1,0 +1,205 @@
+"""Backtest: forecast the frames kept out of fitting, in windows that do not overlap, beside the baselines."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from rheos.baseline import DEFAULT_BASELINES, Baseline
+from rheos.core.errors import InputError
+from rheos.core.keys import Key
+from rheos.data.dataset import Dataset, Layout
+from rheos.evaluation.scorecard import Scorecard
+from rheos.evaluation.tally import Tally
+from rheos.forecast.engine import Engine, origin_at
+from rheos.forecast.forecast import Forecast
+from rheos.forecast.forecaster import Forecaster
+from rheos.forecast.store import stamp_text
+from rheos.sample.preset import preset
+from rheos.score import area_weights
+from rheos.train.loop import Progress
+
+MOST_WINDOWS = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One window of a backtest as the report shows it.
+
+    Attributes:
+        recording: index of the recording.
+        origin: index of the first future frame.
+        ensemble: `(member, lead_time, channel, *space)`.
+        truth: `(lead_time, channel, *space)`.
+    """
+
+    recording: int
+    origin: int
+    ensemble: np.ndarray
+    truth: np.ndarray
+
+
+def test_origins(forecaster: Forecaster, dataset: Dataset, windows: int) -> list[list[int]]:
+    """Origins of each recording: windows that do not overlap, all after the training span, oldest first.
+
+    Raises:
+        InputError: the source does not reach a horizon beyond the training span.
+    """
+    model = forecaster.model
+    horizon = model.recipe.horizon
+    firsts, room = [], []
+    for recording, cut in zip(dataset.recordings, model.history.cut, strict=True):
+        first = origin_at(recording, cut if not cut.lstrip("-").isdigit() else int(cut))
+        firsts.append(first)
+        room.append((recording.observed - first) // horizon)
+    count = min(windows, *room)
+    if count < 1:
+        raise InputError(
+            f"the source has no {horizon} observed frames after {model.history.cut[0]}, where fitting ended; "
+            f"fit with --holdout {horizon * windows} or give a longer source with --from."
+        )
+    return [[r.observed - horizon * k for k in range(count, 0, -1)] for r in dataset.recordings]
+
+
+def area_of(layout: Layout, space: tuple[int, ...]) -> np.ndarray:
+    """Weights of the cells, mean 1: by latitude where there is one, else equal; shape () without space."""
+    weights = np.ones(space)
+    for axis, name in enumerate(layout.dims[1:]):
+        values = layout.coords.get(name)
+        if values is not None and name.lower() in ("lat", "latitude", "y_lat") and len(values) > 1:
+            shape = [1] * len(space)
+            shape[axis] = -1
+            weights = weights * area_weights(values).reshape(shape)
+    return weights
+
+
+def share_unit(layout: Layout) -> bool:
+    """Whether the sum over variables means something: a table whose variables have one unit."""
+    return len(layout.dims) == 1 and len(set(layout.units)) == 1
+
+
+def backtest(
+    forecaster: Forecaster,
+    source: Any,
+    *,
+    windows: int = MOST_WINDOWS,
+    members: int = 100,
+    seed: int = 0,
+    quality: str = "balanced",
+    baselines: Sequence[Baseline] = DEFAULT_BASELINES,
+    keep: Callable[[Case], None] | None = None,
+    progress: Progress | None = None,
+) -> Scorecard:
+    """Score a forecaster and the baselines on frames that fitting never saw.
+
+    Args:
+        forecaster: the model.
+        source: data that reach beyond its training span.
+        windows: most windows of each recording; they end with the last observed frame.
+        members: of every ensemble.
+        seed: of the forecasts.
+        quality: "fast", "balanced" or "best".
+        baselines: to compare with, fitted on the training span.
+        keep: given every window of Rheos' as it is made, for pictures.
+        progress: told how far the work is.
+
+    Raises:
+        InputError: nothing to score lies after the training span.
+    """
+    dataset = forecaster.read(source)
+    model = forecaster.model
+    origins = test_origins(forecaster, dataset, windows)
+    engine = Engine(model, dataset, preset(quality), seed)
+    area, sums = area_of(model.layout, dataset.features[1:]), share_unit(model.layout)
+    training = Dataset(
+        layout=dataset.layout,
+        recordings=tuple(r.until(o[0]) for r, o in zip(dataset.recordings, origins, strict=True)),
+    )
+    horizon = model.recipe.horizon
+    fitted = {b.name(): b.fit(_until_cut(forecaster, training), horizon) for b in baselines}
+    tallies = {name: Tally(area, sums) for name in ("rheos", *fitted)}
+    total, done, spent = sum(len(o) for o in origins), 0, 0.0
+    for number in range(len(origins[0])):
+        for i, recording in enumerate(dataset.recordings):
+            origin = origins[i][number]
+            truth = recording.values[origin : origin + horizon].astype(np.float64)
+            began = time.perf_counter()
+            ensemble = _members(engine, i, origin, members)
+            spent += time.perf_counter() - began
+            tallies["rheos"].add(ensemble, truth)
+            key = Key.of(seed, members, recording.name, str(origin))
+            for name, baseline in fitted.items():
+                tallies[name].add(baseline.forecast(recording, origin, key), truth)
+            if keep is not None:
+                keep(Case(i, origin, ensemble, truth))
+            done += 1
+            if progress is not None:
+                progress(done, total, "backtesting")
+    return Scorecard(
+        tallies=tallies,
+        channels=model.layout.channels,
+        scale=model.scale,
+        init_times=[stamp_text(dataset.recordings[0].stamps[o - 1]) for o in origins[0]],
+        windows=len(origins[0]),
+        members=members,
+        evaluations=engine.evaluations,
+        seconds=spent,
+    )
+
+
+def _until_cut(forecaster: Forecaster, dataset: Dataset) -> Dataset:
+    """The span that the model was fitted on: baselines learn from the same frames."""
+    recordings = []
+    for recording, cut in zip(dataset.recordings, forecaster.model.history.cut, strict=True):
+        end = origin_at(recording, cut if not cut.lstrip("-").isdigit() else int(cut))
+        recordings.append(recording.until(end))
+    return Dataset(layout=dataset.layout, recordings=tuple(recordings))
+
+
+def _members(engine: Engine, recording: int, origin: int, members: int) -> np.ndarray:
+    rows = engine.model.recipe.block
+    blocks = [engine.block(recording, origin, number) for number in range(-(-members // rows))]
+    return np.concatenate(blocks)[:members]
+
+
+def evaluate(forecast: Forecast, truth: Any, scale: np.ndarray | None = None) -> dict[str, Any]:
+    """Scores of a forecast against what came.
+
+    Args:
+        forecast: with `valid_time`.
+        truth: an xarray Dataset with the same variables on a `time` dimension, or a path or table that
+            `rheos.inspect` understands.
+        scale: `(variable,)` units of the CRPS; None: 1, the variables' own.
+
+    Returns:
+        The same set of scores as a backtest's.
+
+    Raises:
+        InputError: the truth has no frame that the forecast covers.
+    """
+    dataset = truth if isinstance(truth, xr.Dataset) else _as_xarray(truth)
+    names = [name for name in forecast.variables if name in dataset]
+    times = forecast.dataset["valid_time"].values
+    if not names or not np.isin(times, dataset["time"].values).any():
+        raise InputError("the truth shares no variable and no time with the forecast.")
+    tally = Tally(np.ones(()), len(names) > 1)
+    for i in range(forecast.dataset.sizes["init_time"]):
+        at = dataset[names].reindex(time=times[i])
+        ensemble = np.stack([forecast.dataset[n].isel(init_time=i).values for n in names], axis=2)
+        observed = np.stack([at[n].values for n in names], axis=1)
+        tally.add(ensemble, observed)
+    return tally.scores(tuple(names), np.ones(len(names)) if scale is None else scale)
+
+
+def _as_xarray(source: Any) -> xr.Dataset:
+    from rheos.data.reader import read
+
+    data = read(source)
+    recording, layout = data.recordings[0], data.layout
+    dims = ("time", *layout.dims[1:])
+    variables = {c: (dims, recording.values[:, i]) for i, c in enumerate(layout.channels)}
+    coords = {name: layout.coords[name] for name in layout.dims[1:] if name in layout.coords}
+    return xr.Dataset(variables, coords={"time": recording.stamps, **coords})

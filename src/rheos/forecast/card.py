@@ -1,0 +1,61 @@
+"""The card of a model: what a person should know before using it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from rheos.data.dataset import Layout
+from rheos.forecast.recipe import Recipe
+
+_TEMPLATE = """# Forecast model of {what}
+
+Fitted by Rheos with the `{process}` process and the `{network}` network ({parameters:,} parameters).
+
+| | |
+| --- | --- |
+| valid horizon | {horizon} frames{step}; longer ones are reached block by block and grow less certain |
+| history needed | {history} frames, better {reach} |
+| variables | {channels} |
+| known ahead | {known_future} |
+| data | {source}, {first} to {last}, {frames:,} frames |
+| fingerprint of the data | `{fingerprint}` |
+| kept out of fitting | last {holdout} frames |
+| training | {steps:,} steps in {seconds:.0f} s; weights of step {best_step:,} |
+| calibration | {calibration} |
+| license of the data | {license} |
+
+## Recipe
+
+```yaml
+{recipe}```
+"""
+
+
+def card(recipe: Recipe, layout: Layout, history: Mapping[str, Any]) -> str:
+    """The text of the model's README.md."""
+    names = ", ".join(layout.channels[:12]) + (", ..." if len(layout.channels) > 12 else "")
+    return _TEMPLATE.format(
+        what=names,
+        process=recipe.process.kind,
+        network=recipe.network.kind,
+        parameters=history["parameters"],
+        horizon=recipe.horizon,
+        step=f" of {layout.frequency}" if layout.frequency else "",
+        history=recipe.history,
+        reach=recipe.window.reach,
+        channels=f"{len(layout.channels)}: {names}",
+        known_future=", ".join(layout.known_future) or "the calendar only",
+        source=history["source"] or "data in memory",
+        first=history["span"][0],
+        last=history["span"][1],
+        frames=history["frames"],
+        fingerprint=history["fingerprint"],
+        holdout=recipe.holdout,
+        steps=history["steps"],
+        seconds=history["seconds"],
+        best_step=history["best_step"],
+        calibration=history["calibration"].get("note", "none"),
+        license=layout.attributes.get("license", "not stated in the data"),
+        recipe=yaml.safe_dump(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=False),
+    )

@@ -1,0 +1,37 @@
+"""Everything a recipe can name, by room, straight from the registries."""
+
+from rheos.baseline import BASELINES
+from rheos.calibrate import CALIBRATIONS
+from rheos.core.method import Method
+from rheos.data.anchor import ANCHORS
+from rheos.data.codec import CODECS
+from rheos.data.generator import GENERATORS
+from rheos.denoise.time_sampler import TIME_SAMPLERS
+from rheos.network import NETWORKS
+from rheos.process.coordinates import COORDINATES
+from rheos.process.noise import NOISES
+from rheos.process.recipes import PROCESSES
+from rheos.process.schedule import SCHEDULES
+from rheos.sample.grid import GRIDS
+from rheos.sample.solver import SOLVERS
+
+ROOMS: dict[str, tuple[type[Method], ...]] = {
+    "process": PROCESSES,
+    "schedule": SCHEDULES,
+    "coordinates": COORDINATES,
+    "noise": NOISES,
+    "codec": CODECS,
+    "anchor": ANCHORS,
+    "network": NETWORKS,
+    "time_sampler": TIME_SAMPLERS,
+    "grid": GRIDS,
+    "solver": SOLVERS,
+    "calibration": CALIBRATIONS,
+    "baseline": BASELINES,
+    "generator": GENERATORS,
+}
+
+
+def catalog() -> dict[str, dict[str, str]]:
+    """The word and first docstring line of every method, by room."""
+    return {room: {m.name(): m.summary() for m in registry} for room, registry in ROOMS.items()}

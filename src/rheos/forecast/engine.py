@@ -1,0 +1,218 @@
+"""The engine: blocks of members of one forecast, each the same bits whatever else is asked for.
+
+A block holds `recipe.block` consecutive members of one recording and origin; every network call has
+that many rows, and a member always has the same row of the same block. Calibration moves members about
+the mean of block 0, which is therefore drawn for every forecast, asked for or not.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from rheos.calibrate import FittedCalibration
+from rheos.core.errors import InputError
+from rheos.core.keys import Key
+from rheos.data.calendar import through
+from rheos.data.dataset import Dataset, Recording
+from rheos.data.window_source import WindowSource
+from rheos.data.windows import WindowBatch
+from rheos.forecast.model import FittedModel
+from rheos.forecast.store import Sink, stamp_text
+from rheos.sample.preset import Preset
+from rheos.sample.sample import sample
+
+
+@dataclass(slots=True)
+class Engine:
+    """Draws blocks of members.
+
+    Args:
+        model: the fitted model.
+        dataset: recordings to forecast from; nothing at or after an origin is used.
+        preset: solver, grid and evaluations.
+        seed: of the forecast.
+        horizon: frames ahead; beyond the trained horizon members continue from themselves.
+        calibrated: apply the model's calibration.
+        device: where the network runs.
+
+    Attributes:
+        evaluations: network calls made so far.
+        warnings: distinct sentences from sampling.
+    """
+
+    model: FittedModel
+    dataset: Dataset
+    preset: Preset
+    seed: int = 0
+    horizon: int = 0
+    calibrated: bool = True
+    device: str = "cpu"
+    evaluations: int = 0
+    warnings: list[str] = field(default_factory=list)
+    _source: WindowSource = field(init=False)
+    _first: tuple[tuple[int, int], np.ndarray] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._source = self.model.source(self.dataset)
+        self.horizon = self.horizon or self.model.recipe.horizon
+
+    def block(self, recording: int, origin: int, number: int) -> np.ndarray:
+        """Members `number * block ...` of one forecast: `(block, horizon, *features)`, raw units.
+
+        Args:
+            recording: index in the data set.
+            origin: frame index of the first future frame.
+            number: of the block, from 0.
+        """
+        values = (
+            self._first_block(recording, origin) if number == 0 else self._draw(recording, origin, number)
+        )
+        if not self.calibrated:
+            return values
+        center = self._first_block(recording, origin).mean(0, dtype=np.float64)
+        return self._calibrate(values, center)
+
+    def _first_block(self, recording: int, origin: int) -> np.ndarray:
+        if self._first is None or self._first[0] != (recording, origin):
+            self._first = ((recording, origin), self._draw(recording, origin, 0))
+        return self._first[1]
+
+    def _calibrate(self, values: np.ndarray, center: np.ndarray) -> np.ndarray:
+        """Leads beyond the trained horizon are calibrated as the last one of it."""
+        fitted = self.model.calibration
+        lead = np.minimum(np.arange(self.horizon), len(fitted.shift) - 1)
+        return FittedCalibration(fitted.shift[lead], fitted.scale[lead]).apply(values, center)
+
+    def _draw(self, recording: int, origin: int, number: int) -> np.ndarray:
+        """One block, uncalibrated: as many stretches of the trained horizon as it takes."""
+        span, rows = self.model.recipe.horizon, self.model.recipe.block
+        past = self.dataset.recordings[recording]
+        stamp = stamp_text(self._source.valid_times(recording, origin)[0])
+        members = torch.arange(number * rows, (number + 1) * rows)
+        done = [
+            self._sample(self._source.at(recording, origin), Key.of(self.seed, members, past.name, stamp))
+        ]
+        for start in range(span, self.horizon, span):
+            key = Key.of(self.seed, members, past.name, f"{stamp}+{start}")
+            done.append(self._sample(self._continued(past, origin, np.concatenate(done, axis=1)), key))
+        return np.concatenate(done, axis=1)[:, : self.horizon]
+
+    def _sample(self, batch: WindowBatch, key: Key) -> np.ndarray:
+        """Raw values of the future frames, one member a row: `(rows, S, *features)`.
+
+        Args:
+            batch: one window for all members, or one a member.
+            key: of the members.
+        """
+        clip, context = self.model.context(batch)
+        drawn = sample(
+            self.model.denoiser,
+            (len(key), *clip.shape[1:]),
+            key=key,
+            context=context if len(batch) == len(key) else context.repeat(len(key)),
+            solver=self.preset.solver,
+            grid=self.preset.grid,
+            evaluations=self.preset.evaluations,
+            device=self.device,
+        )
+        self.evaluations += drawn.evaluations
+        self.warnings += [w for w in drawn.warnings if w not in self.warnings]
+        coded = drawn.clips[:, self.model.recipe.history :].cpu().numpy().astype(np.float64)
+        raw = self.model.codec.decode(coded, batch.state)
+        return np.where(self.model.exists, raw, np.nan).astype(np.float32)
+
+    def _continued(self, recording: Recording, origin: int, members: np.ndarray) -> WindowBatch:
+        """Windows of each member's own continuation, at the frame after its last one."""
+        first = max(0, origin - self.model.recipe.window.reach - self.model.recipe.horizon)
+        here = origin + members.shape[1]
+        last = here + self.model.recipe.horizon
+        layout = self.dataset.layout
+        stamps = through(recording.stamps, layout.frequency, last)
+        before = np.asarray(recording.values[first:origin], np.float32)
+        copies = tuple(
+            replace(
+                recording,
+                stamps=stamps[first:],
+                values=_whole(np.concatenate([before, values]), last - first),
+                known_future=_whole(recording.known_future[first:last], last - first),
+                past=_whole(recording.past[first:last], last - first),
+            )
+            for values in members
+        )
+        source = self.model.source(Dataset(layout=layout, recordings=copies))
+        source.at(0, here - first)  # raises where a covariate that must be known ahead is missing
+        return source.gather(np.arange(len(copies)), np.full(len(copies), here - first))
+
+
+def _whole(values: np.ndarray, frames: int) -> np.ndarray:
+    """Values continued with NaN to a number of frames."""
+    missing = np.full((frames - len(values), *values.shape[1:]), np.nan, np.float32)
+    return np.concatenate([np.asarray(values, np.float32), missing])
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One forecast: where its members go, and where it starts."""
+
+    place: int
+    init: int
+    recording: int
+    origin: int
+
+
+def run(
+    engine: Engine,
+    units: list[Unit],
+    members: int,
+    sink: Sink,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> None:
+    """Fill a sink, block by block.
+
+    Args:
+        engine: draws the blocks.
+        units: the forecasts.
+        members: of each.
+        sink: where they go; blocks it already has are not drawn again.
+        progress: told after each block.
+    """
+    rows = engine.model.recipe.block
+    blocks = -(-members // rows)
+    total, finished = len(units) * blocks, 0
+    for unit in units:
+        for number in range(blocks):
+            if not sink.done(unit.place, unit.init, number):
+                values = engine.block(unit.recording, unit.origin, number)
+                sink.write(unit.place, unit.init, number, values[: members - number * rows])
+            finished += 1
+            if progress is not None:
+                progress(finished, total, "forecasting")
+
+
+def origin_at(recording: Recording, at: str | int | None) -> int:
+    """Index of the first frame to forecast: the one after the last known frame `at`.
+
+    Args:
+        recording: the data.
+        at: stamp (or frame number) of the last frame that may be used; None: the last observed one.
+
+    Raises:
+        InputError: the recording has no such frame.
+    """
+    if at is None:
+        return recording.observed
+    stamps = recording.stamps
+    try:
+        wanted = int(at) if isinstance(stamps, pd.RangeIndex) else at
+        where = stamps.get_loc(wanted)
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(
+            f"there is no frame at {at!r}: the data run from {stamps[0]} to {stamps[-1]}; give a stamp of "
+            "a recorded frame with --at."
+        ) from error
+    if isinstance(where, slice):
+        where = where.stop - 1
+    return int(where) + 1

@@ -1,0 +1,359 @@
+"""From recordings to a fitted model: cut, code, anchor, train, calibrate."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rheos import __version__
+from rheos.calibrate import FittedCalibration
+from rheos.core.context import Context
+from rheos.core.errors import InputError
+from rheos.core.files import read_json, write_json
+from rheos.core.keys import Key, Purpose
+from rheos.data.codec import Chain
+from rheos.data.dataset import Dataset, Recording
+from rheos.data.window_source import WindowSource, to_context
+from rheos.denoise.denoiser import Denoiser
+from rheos.forecast.engine import Engine
+from rheos.forecast.model import FittedModel, History, grid_features
+from rheos.forecast.recipe import Recipe
+from rheos.forecast.store import stamp_text
+from rheos.network.shapes import Shapes
+from rheos.sample.preset import preset
+from rheos.sample.sample import sample
+from rheos.score import aggregate, crps
+from rheos.train.loop import Progress, Run, Trained
+from rheos.train.settings import steps_within
+
+_TRAINING_SHARE = 0.75  # of the time; the rest goes into held-out scores, anchor and calibration
+_CALIBRATION_WINDOWS = 40
+_HELD_OUT = (24, 12)  # windows and members of the held-out score while training
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """A short hash of the data: values, stamps and names."""
+    digest = hashlib.sha256()
+    for recording in dataset.recordings:
+        digest.update(recording.name.encode())
+        digest.update(f"{recording.stamps[0]}{recording.stamps[-1]}{len(recording)}".encode())
+        for part in (recording.values, recording.known_future, recording.past, recording.static):
+            digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class Fitting:
+    """The steps of one fit, in order.
+
+    Args:
+        dataset: everything that was read, holdout included.
+        recipe: what to fit.
+        folder: where the state of the run is kept.
+        source: how the card names the data.
+        progress: told how far training is.
+    """
+
+    dataset: Dataset
+    recipe: Recipe
+    folder: Path
+    source: str = ""
+    progress: Progress | None = None
+
+    def __call__(self) -> FittedModel:
+        """Fit.
+
+        Raises:
+            InputError: there is too little data for the recipe.
+        """
+        torch.set_grad_enabled(True)
+        recipe = self.recipe
+        known = self.dataset.until(recipe.holdout)
+        shortest = min(r.observed for r in known.recordings)
+        held_out = max(recipe.horizon, round(recipe.validation * shortest))
+        training = known.until(held_out)
+        codec = Chain(links=recipe.codec).fit(training)
+        windows = WindowSource(known, recipe.window, codec)
+        first, second = windows.split(held_out)
+        self._require(first, second, shortest)
+        anchor = recipe.anchor.fit(windows, first)
+        exists = windows.exists
+        features = grid_features(known.layout, exists)
+
+        def batch(indices: np.ndarray, device: str = "cpu") -> tuple[Tensor, Context]:
+            chosen = windows.batch(indices)
+            clip, context = to_context(
+                chosen, anchor(chosen), coordinates=features, periodic=known.layout.periodic
+            )
+            return clip.to(device), context.to(device)
+
+        clip, context = batch(first[:2])
+        shapes = Shapes.of(clip, context)
+        network = recipe.network.build(shapes, recipe.seed)
+        process = recipe.process.build(anchored=True)
+        denoiser = Denoiser(network, process, sigma_data=_spread(process, batch, first))
+        device = _device(recipe.training.device)
+        denoiser.to(device)
+        trained = self._train(denoiser, batch, first, second, device)
+        denoiser.to("cpu")
+        leads = (recipe.horizon, len(known.layout.channels))
+        model = FittedModel(
+            recipe=recipe,
+            layout=known.layout,
+            codec=codec,
+            anchor=anchor,
+            denoiser=denoiser,
+            calibration=FittedCalibration(np.zeros(leads), np.ones(leads)),
+            exists=exists,
+            scale=channel_scale(training),
+            tail=tail(self.dataset, recipe.window.reach + recipe.horizon),
+            shapes=shapes,
+            history=self._history(known, trained, denoiser),
+        )
+        self._calibrate(model, known, windows, second, device)
+        return model
+
+    def _require(self, first: np.ndarray, second: np.ndarray, frames: int) -> None:
+        if len(first) and len(second):
+            return
+        spec = self.recipe.window
+        raise InputError(
+            f"{frames} frames are too few for history={spec.history} and horizon={spec.horizon} with a part "
+            f"held out for early stopping: at least {2 * spec.frames + spec.horizon} are needed; give a "
+            "smaller --horizon, --history or --holdout."
+        )
+
+    def _train(
+        self,
+        denoiser: Denoiser,
+        batch: Callable[[np.ndarray, str], tuple[Tensor, Context]],
+        first: np.ndarray,
+        second: np.ndarray,
+        device: str,
+    ) -> Trained:
+        recipe = self.recipe
+        settings = recipe.training
+        bfloat = settings.precision == "bfloat16" or (settings.precision == "auto" and device == "cuda")
+
+        def loss(model: nn.Module, step: int) -> Tensor:
+            # One row of keys a clip; the step tells the batches apart.
+            key = replace(Key.of(recipe.seed, settings.batch, "training"), step=step)
+            chosen = key.at(Purpose.BATCH, step).integers(len(first), 1)[:, 0].numpy()
+            clip, context = batch(first[chosen], device)
+            with torch.autocast(device, torch.bfloat16, enabled=bfloat):
+                return recipe.objective(denoiser, clip, context, key)
+
+        plan = self._plan(denoiser, loss, batch, second, device)
+        held = second[np.linspace(0, len(second) - 1, plan["windows"]).round().astype(int)]
+
+        def validate(model: nn.Module) -> float:
+            return held_out_score(denoiser, batch, held, plan["members"], recipe, device)
+
+        return Run(denoiser, loss, validate, settings, plan["steps"], self.folder)(self.progress)
+
+    def _plan(
+        self,
+        denoiser: Denoiser,
+        loss: Callable[[nn.Module, int], Tensor],
+        batch: Callable[[np.ndarray, str], tuple[Tensor, Context]],
+        second: np.ndarray,
+        device: str,
+    ) -> dict[str, int]:
+        """Steps and held-out effort, fixed before the first step and kept for a run that continues."""
+        path = self.folder / "plan.json"
+        if path.exists():
+            return dict(read_json(path))
+        settings = self.recipe.training
+        windows, members = min(_HELD_OUT[0], len(second)), _HELD_OUT[1]
+        steps = settings.steps
+        if steps is None:
+            rehearsal = _Rehearsal(denoiser, loss)
+            steps = steps_within(_TRAINING_SHARE * settings.time, rehearsal)
+            rehearsal.undo()
+            # One evaluation of a row costs about a third of a training step's share of that row.
+            row = _TRAINING_SHARE * settings.time / steps / settings.batch / 3
+            affordable = 0.1 * settings.time / settings.checks / (row * preset("fast").evaluations)
+            members = int(np.clip(affordable / windows, 4, members))
+            windows = int(np.clip(affordable / members, 2, windows))
+        plan = {"steps": steps, "windows": min(windows, len(second)), "members": members}
+        write_json(path, plan)
+        return plan
+
+    def _calibrate(
+        self, model: FittedModel, known: Dataset, windows: WindowSource, second: np.ndarray, device: str
+    ) -> None:
+        """Fit the calibration on the part that early stopping held out, windows not overlapping."""
+        horizon = self.recipe.horizon
+        chosen: list[int] = []
+        last: dict[int, int] = {}
+        for index in second:
+            recording, origin = int(windows.sequence[index]), int(windows.origin[index])
+            if origin - last.get(recording, -horizon) >= horizon:
+                chosen.append(int(index))
+                last[recording] = origin
+        most = min(_CALIBRATION_WINDOWS, self._affordable_windows(model))
+        kept = [
+            chosen[i] for i in np.linspace(0, len(chosen) - 1, min(most, len(chosen))).round().astype(int)
+        ]
+        engine = Engine(model, known, preset("balanced"), self.recipe.seed, calibrated=False, device=device)
+        model.denoiser.to(device)
+        ensembles, truths = [], []
+        for done, index in enumerate(kept):
+            recording, origin = int(windows.sequence[index]), int(windows.origin[index])
+            ensembles.append(engine.block(recording, origin, 0))
+            truths.append(known.recordings[recording].values[origin : origin + horizon])
+            if self.progress is not None:
+                self.progress(done + 1, len(kept), "calibrating")
+        model.denoiser.to("cpu")
+        model.calibration = self.recipe.calibration.fit(np.stack(ensembles), np.stack(truths))
+        model.history.calibration = _told(model.calibration)
+
+    def _affordable_windows(self, model: FittedModel) -> int:
+        """Calibration windows that fit into 15 % of a time budget, judged by training's speed."""
+        training = self.recipe.training
+        if training.steps is not None:
+            return _CALIBRATION_WINDOWS
+        row = model.history.seconds / max(1, model.history.steps) / training.batch / 3
+        window = row * preset("balanced").evaluations * self.recipe.block
+        return max(4, int(0.15 * training.time / max(window, 1e-9)))
+
+    def _history(self, known: Dataset, trained: Trained, denoiser: Denoiser) -> History:
+        stamps = [r.stamps[: r.observed] for r in known.recordings]
+        return History(
+            source=self.source,
+            fingerprint=fingerprint(self.dataset),
+            frames=sum(len(s) for s in stamps),
+            span=(min(stamp_text(s[0]) for s in stamps), max(stamp_text(s[-1]) for s in stamps)),
+            cut=tuple(stamp_text(s[-1]) for s in stamps),
+            steps=trained.stopped,
+            best_step=trained.best_step,
+            seconds=trained.seconds,
+            losses=trained.losses,
+            scores=trained.scores,
+            parameters=sum(p.numel() for p in denoiser.parameters()),
+            versions={"rheos": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        )
+
+
+class _Rehearsal:
+    """Training steps that leave no trace: gradients are dropped, no weight is changed."""
+
+    def __init__(self, model: nn.Module, loss: Callable[[nn.Module, int], Tensor]) -> None:
+        self._model, self._loss = model, loss
+
+    def __call__(self, step: int) -> None:
+        self._loss(self._model, step).mean().backward()
+
+    def undo(self) -> None:
+        """Drop the gradients."""
+        self._model.zero_grad(set_to_none=True)
+
+
+def held_out_score(
+    denoiser: Denoiser,
+    batch: Callable[[np.ndarray, str], tuple[Tensor, Context]],
+    indices: np.ndarray,
+    members: int,
+    recipe: Recipe,
+    device: str,
+) -> float:
+    """Mean fair CRPS in coded units over held-out windows, with the fast preset.
+
+    Args:
+        denoiser: the model.
+        batch: windows by index.
+        indices: of the windows.
+        members: of each small ensemble.
+        recipe: gives history, seed and the number of rows at a time.
+        device: where the network is.
+    """
+    scores = []
+    quick = preset("fast")
+    together = max(1, 2 * recipe.block // members)
+    for start in range(0, len(indices), together):
+        part = indices[start : start + together]
+        clip, context = batch(part, device)
+        observed = context.mask
+        if observed is None:
+            raise RuntimeError("a context made from windows always has a mask")
+        context = replace(context, mask=torch.ones_like(observed)).repeat(members)
+        key = Key.cat([Key.of(recipe.seed, members, "held out", str(int(i))) for i in part])
+        drawn = sample(
+            denoiser,
+            (len(key), *clip.shape[1:]),
+            key=key,
+            context=context,
+            solver=quick.solver,
+            grid=quick.grid,
+            evaluations=quick.evaluations,
+            device=device,
+        )
+        future = slice(recipe.history, None)
+        ensemble = drawn.clips[:, future].reshape(len(part), members, -1).transpose(0, 1).cpu().numpy()
+        truth = torch.where(observed > 0, clip, torch.nan)[:, future].reshape(len(part), -1).cpu().numpy()
+        scores.append(crps(ensemble, truth))
+    return float(aggregate(np.concatenate(scores)))
+
+
+def _told(calibration: FittedCalibration) -> dict[str, Any]:
+    """A calibration as the model's card and report tell it: a note, and figures before and after."""
+    figures = {name: np.nan_to_num(values, nan=0.0).tolist() for name, values in calibration.figures.items()}
+    changed = f"scale {calibration.scale.min():.2f} to {calibration.scale.max():.2f} by lead and variable"
+    return {"note": calibration.note or changed, **figures}
+
+
+def _spread(
+    process: object, batch: Callable[[np.ndarray], tuple[Tensor, Context]], indices: np.ndarray
+) -> float:
+    """Root mean square of canonical future entries over some training windows."""
+    chosen = indices[np.linspace(0, len(indices) - 1, min(64, len(indices))).round().astype(int)]
+    clip, context = batch(chosen)
+    frames = context.history_frames
+    canonical = process.canonical(clip, context)[:, frames:]  # type: ignore[attr-defined]
+    mask = context.mask[:, frames:] if context.mask is not None else torch.ones_like(canonical)
+    mean_square = float((canonical**2 * mask).sum() / mask.sum().clamp(min=1))
+    return float(np.clip(np.sqrt(mean_square), 0.05, 20.0))
+
+
+def channel_scale(dataset: Dataset) -> np.ndarray:
+    """Standard deviation of each channel over all frames, cells and recordings; 1 where constant."""
+    total = np.zeros(len(dataset.layout.channels))
+    square, count = total.copy(), total.copy()
+    for recording in dataset.recordings:
+        values = recording.values.astype(np.float64)
+        axes = tuple(i for i in range(values.ndim) if i != 1)
+        total += np.nansum(values, axis=axes)
+        count += np.isfinite(values).sum(axes)
+    mean = total / np.maximum(count, 1)
+    for recording in dataset.recordings:
+        values = np.moveaxis(recording.values.astype(np.float64), 1, -1) - mean
+        square += np.nansum(values**2, axis=tuple(range(values.ndim - 1)))
+    scale = np.sqrt(square / np.maximum(count, 1))
+    return np.where(scale > 1e-12 * np.maximum(1, np.abs(mean)), scale, 1.0)
+
+
+def tail(dataset: Dataset, frames: int) -> Dataset:
+    """The last `frames` observed frames of every recording, and the known future after them."""
+
+    def cut(recording: Recording) -> Recording:
+        first = max(0, recording.observed - frames)
+        return replace(
+            recording,
+            stamps=recording.stamps[first:],
+            values=recording.values[first:],
+            known_future=recording.known_future[first:],
+            past=recording.past[first:],
+        )
+
+    return replace(dataset, recordings=tuple(cut(r) for r in dataset.recordings))
+
+
+def _device(wanted: str) -> str:
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InputError("training.device=cuda, but torch finds no GPU; leave it at auto.")
+    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"

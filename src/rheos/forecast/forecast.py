@@ -1,0 +1,165 @@
+"""A forecast: an ensemble of joint futures as an xarray Dataset, with what users ask of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from rheos.core.errors import InputError
+from rheos.forecast.event import Event, first_passage, probability
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Forecast:
+    """An ensemble of joint futures.
+
+    Args:
+        dataset: one variable a channel, dimensions `([unique_id,] init_time, member, lead_time, ...)`;
+            coordinate `valid_time` `(init_time, lead_time)`; `lead_time` counts frames from 1.
+    """
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        for name in ("init_time", "member", "lead_time"):
+            if name not in dataset.dims:
+                raise InputError(f"this is not a forecast: it has no dimension {name!r}.")
+        self.dataset = dataset
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Forecast":
+        """Open a forecast written by :meth:`to_zarr` or `rheos forecast`; values are read when used.
+
+        Raises:
+            InputError: there is no such store, or it is not a forecast.
+        """
+        if not Path(path).is_dir():
+            raise InputError(f"{path} is not a Zarr store; give the folder that `rheos forecast` wrote.")
+        try:
+            return cls(xr.open_zarr(path, consolidated=False, chunks=None))
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{path} cannot be read as a Zarr store: {error}.") from error
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {size}" for name, size in self.dataset.sizes.items())
+        return f"Forecast of {', '.join(self.variables)} ({sizes})"
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the forecast variables."""
+        return tuple(str(name) for name in self.dataset.data_vars)
+
+    @property
+    def mean(self) -> xr.Dataset:
+        """Ensemble mean."""
+        return self.dataset.mean("member", keep_attrs=True)
+
+    @property
+    def spread(self) -> xr.Dataset:
+        """Ensemble standard deviation, with M - 1."""
+        return self.dataset.std("member", ddof=1, keep_attrs=True)
+
+    def quantile(self, levels: float | Sequence[float] = (0.1, 0.5, 0.9)) -> xr.Dataset:
+        """Quantiles of the members at each lead time, linearly interpolated.
+
+        Args:
+            levels: in [0, 1].
+        """
+        return self.dataset.quantile(levels, dim="member", keep_attrs=True)
+
+    def probability(self, event: str, level: float = 0.9) -> xr.Dataset:
+        """Chance of an event with the interval that the number of members allows.
+
+        Args:
+            event: "Demand > 6000" for every lead time; "max(Demand) > 6000" (max, min, sum, mean) for
+                the whole horizon.
+            level: of the interval.
+
+        Returns:
+            Variables `probability`, `low`, `high`.
+
+        Raises:
+            InputError: the event cannot be read.
+        """
+        parsed = Event.parse(event, self.variables)
+        return probability(parsed.occurs(self.dataset[parsed.variable]), level)
+
+    def first_passage(self, event: str) -> xr.DataArray:
+        """The lead time at which each member first meets an event without aggregate; NaN if never.
+
+        Raises:
+            InputError: the event cannot be read or has an aggregate.
+        """
+        parsed = Event.parse(event, self.variables)
+        if parsed.aggregate:
+            raise InputError(f"first passage needs an event at each lead time, not {event!r}.")
+        return first_passage(parsed.occurs(self.dataset[parsed.variable]))
+
+    def to_dataframe(self, levels: Sequence[float] = (0.1, 0.5, 0.9)) -> pd.DataFrame:
+        """A table: one row an init time, lead time and variable; columns mean and quantiles.
+
+        Args:
+            levels: quantile levels; 0.1 becomes column "P10".
+        """
+        quantiles, mean = self.quantile(levels), self.mean
+        frames = []
+        for name in self.variables:
+            table = quantiles[name].transpose(..., "quantile").to_series().unstack("quantile")
+            table.columns = pd.Index([f"P{100 * level:g}" for level in levels])
+            table.insert(0, "mean", mean[name].to_series())
+            table.insert(0, "variable", name)
+            frames.append(table)
+        table = pd.concat(frames).reset_index()
+        if "valid_time" in self.dataset.coords:
+            stamps = self.dataset["valid_time"].to_series()
+            position = table.set_index(["init_time", "lead_time"]).index
+            table.insert(2, "valid_time", stamps.reindex(position).to_numpy())
+        return table
+
+    def to_zarr(self, path: str | Path) -> None:
+        """Write a Zarr v3 store: aside first, then renamed.
+
+        Raises:
+            InputError: the path exists.
+        """
+        target = Path(path)
+        if target.exists():
+            raise InputError(f"{target} exists; give another path or remove it.")
+        aside = target.with_name(target.name + ".writing")
+        self.dataset.to_zarr(aside, mode="w", zarr_format=3, consolidated=False)
+        aside.rename(target)
+
+    def plot(self, variable: str | None = None) -> "Figure":
+        """Fan chart of one variable of a table, from the first init time.
+
+        Raises:
+            InputError: no such variable.
+        """
+
+        name = self.variables[0] if variable is None else variable
+        if name not in self.variables:
+            raise InputError(f"the forecast has no variable {name!r}; it has {', '.join(self.variables)}.")
+        first = self.dataset[name].isel(init_time=0)
+        if first.ndim != 2:
+            raise InputError(
+                f"{name!r} is not one series; select one cell or sequence of .dataset and plot that."
+            )
+        times = self.dataset["valid_time"].isel(init_time=0).values
+        nothing = np.empty(0)
+        return fan_chart(
+            Fan(
+                channel=name,
+                history_time=times[:0],
+                history=nothing,
+                time=times,
+                members=first.transpose("member", "lead_time").values,
+                unit=str(first.attrs.get("units", "")),
+            )
+        )
+
+    def members(self, name: str) -> np.ndarray:
+        """One variable's values as an array, dimensions as in the dataset."""
+        return self.dataset[name].to_numpy()

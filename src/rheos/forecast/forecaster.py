@@ -1,0 +1,246 @@
+"""The forecaster: fit it, keep it, ask it for futures."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rheos.core.errors import InputError
+from rheos.core.files import read_json, write_json
+from rheos.data.calendar import through
+from rheos.data.dataset import Dataset
+from rheos.data.options import DataOptions
+from rheos.data.reader import read
+from rheos.forecast.budget import check_memory
+from rheos.forecast.engine import Engine, Unit, origin_at, run
+from rheos.forecast.fitting import Fitting, fingerprint
+from rheos.forecast.forecast import Forecast
+from rheos.forecast.model import FittedModel
+from rheos.forecast.override import build, merge, parse_words, read_yaml
+from rheos.forecast.recipe import Recipe, make_recipe
+from rheos.forecast.store import Frame, Memory, ZarrStore, stamp_text
+from rheos.sample.preset import preset
+from rheos.train.loop import Progress
+
+
+class Forecaster:
+    """A fitted model with the verbs a user has for it.
+
+    Args:
+        model: the fitted parts.
+    """
+
+    def __init__(self, model: FittedModel) -> None:
+        self.model = model
+
+    def __repr__(self) -> str:
+        recipe = self.model.recipe
+        return (
+            f"Forecaster of {', '.join(self.model.layout.channels[:6])}, {recipe.horizon} frames ahead, "
+            f"{recipe.process.kind} process, {self.model.history.steps} steps"
+        )
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model folder.
+
+        Raises:
+            InputError: it exists.
+        """
+        self.model.save(Path(folder))
+
+    def read(self, source: Any) -> Dataset:
+        """Read a source as the training data were read, and check that it is of the same kind.
+
+        Args:
+            source: anything `rheos.fit` takes; None: the end of the training data.
+
+        Raises:
+            InputError: it cannot be read, or its variables or axes are others.
+        """
+        if source is None:
+            return self.model.tail
+        dataset = source if isinstance(source, Dataset) else read(source, self.model.recipe.data)
+        mine, theirs = self.model.layout, dataset.layout
+        for what in ("channels", "known_future", "past", "static", "frequency"):
+            if getattr(mine, what) != getattr(theirs, what):
+                raise InputError(
+                    f"the model was fitted on {what} {getattr(mine, what)!r}, but the source has "
+                    f"{getattr(theirs, what)!r}; give a source like the one it was fitted on."
+                )
+        if dataset.features != self.model.exists.shape:
+            raise InputError(
+                f"the model was fitted on frames of shape {self.model.exists.shape}, but the source has "
+                f"{dataset.features}."
+            )
+        return dataset
+
+    def forecast(
+        self,
+        source: Any = None,
+        *,
+        at: str | int | Sequence[str | int] | None = None,
+        members: int = 100,
+        seed: int = 0,
+        quality: str = "balanced",
+        horizon: int | None = None,
+        out: str | Path | None = None,
+        memory: str | float | None = None,
+        progress: Progress | None = None,
+    ) -> Forecast:
+        """Draw an ensemble of joint futures.
+
+        Args:
+            source: data to forecast from; None: the end of the training data.
+            at: stamp or frame number of the last known frame, or several; None: the last observed.
+            members: size of the ensemble.
+            seed: the same seed gives the same members.
+            quality: "fast", "balanced" or "best": solver and network evaluations.
+            horizon: frames ahead, default the trained one; beyond it members continue block by block.
+            out: a Zarr store to write block by block; None: keep the forecast in memory.
+            memory: most memory to use, "2GB" or bytes; checked before the start.
+            progress: told how far the work is.
+
+        Raises:
+            InputError: the source, a stamp, the memory or an option cannot be used.
+        """
+        if members < 1:
+            raise InputError(f"members={members}, but an ensemble has at least one.")
+        if horizon is not None and horizon < 1:
+            raise InputError(f"horizon={horizon}, but a forecast has at least one frame.")
+        dataset = self.read(source)
+        times = list(at) if isinstance(at, Sequence) and not isinstance(at, str) else [at]
+        engine = Engine(self.model, dataset, preset(quality), seed, horizon or 0)
+        frame, units = self._plan(engine, times, members)
+        space = dataset.features[1:]
+        check_memory(self.model, frame, space, memory, in_memory=out is None)
+        if out is None:
+            sink = Memory(frame, space)
+            run(engine, units, members, sink, progress)
+            return Forecast(sink.dataset())
+        identity = {
+            "model": fingerprint(self.model.tail),
+            "trained": [self.model.history.steps, self.model.history.scores],
+            "recipe": self.model.recipe.model_dump(mode="json"),
+            "data": fingerprint(dataset),
+            "request": [members, seed, quality, engine.horizon, [str(t) for t in times]],
+        }
+        store = ZarrStore(Path(out), frame, space, identity)
+        run(engine, units, members, store, progress)
+        return Forecast.open(store.finish())
+
+    def _plan(
+        self, engine: Engine, times: Sequence[str | int | None], members: int
+    ) -> tuple[Frame, list[Unit]]:
+        """Axes of the forecast, and which recording and origin fills which place."""
+        recordings = engine.dataset.recordings
+        wanted = [(i, origin_at(r, at)) for i, r in enumerate(recordings) for at in times]
+        frequency = engine.dataset.layout.frequency
+        stamps: dict[str, tuple[Any, np.ndarray]] = {}
+        units = []
+        for recording, origin in wanted:
+            if origin < 1:
+                raise InputError("a forecast needs at least one known frame before it.")
+            valid = through(recordings[recording].stamps, frequency, origin + engine.horizon)[origin:]
+            last = recordings[recording].stamps[origin - 1]
+            stamps.setdefault(stamp_text(last), (last, np.asarray(valid)))
+            units.append((recording, origin, stamp_text(last)))
+        order = list(stamps)
+        frame = Frame(
+            layout=self.model.layout,
+            names=tuple(r.name for r in recordings),
+            init_times=[stamps[key][0] for key in order],
+            valid_times=np.stack([stamps[key][1] for key in order]),
+            members=members,
+            block=self.model.recipe.block,
+        )
+        return frame, [Unit(r, order.index(key), r, origin) for r, origin, key in units]
+
+
+def options(
+    config: str | Path | Mapping[str, Any] | None = None, words: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A recipe's options from a YAML file or mapping and `a.b=c` words, the words winning.
+
+    Raises:
+        InputError: the file or a word cannot be read.
+    """
+    base = read_yaml(Path(config)) if isinstance(config, str | Path) else dict(config or {})
+    roles = base.pop("roles", None)
+    if roles is not None:
+        base = merge(base, {"data": {"roles": roles}})
+    return dict(merge(base, parse_words(words)))
+
+
+def fit(
+    source: Any,
+    horizon: int | None = None,
+    *,
+    config: str | Path | Mapping[str, Any] | Recipe | None = None,
+    words: Sequence[str] = (),
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Forecaster:
+    """Fit a forecaster to recorded sequences.
+
+    Args:
+        source: a path (CSV, Parquet, NetCDF, Zarr, npy, FILE.npz::name, JSON lines), a DataFrame, an
+            xarray object, an array, or a Dataset.
+        horizon: frames to forecast; may stand in the config instead.
+        config: a recipe, a YAML file, or a mapping; what it leaves out is proposed from the data.
+        words: `a.b=c` overrides, such as "process=plain", "holdout=336", "training.time=5m".
+        out: the model folder. The run can be interrupted and continued by the same call; while it
+            lasts its state is in `out` + ".partial".
+        progress: told how far the work is.
+
+    Returns:
+        The forecaster, saved if `out` was given.
+
+    Raises:
+        InputError: the source, an option or the amount of data will not do.
+    """
+    given = config.model_dump(mode="json") if isinstance(config, Recipe) else options(config, words)
+    target = Path(out) if out is not None else None
+    if target is not None and target.exists():
+        raise InputError(f"{target} exists; give another --out or remove it.")
+    reading = build(DataOptions, given.get("data", {}), "the option data")
+    dataset = source if isinstance(source, Dataset) else read(source, reading)
+    frames = horizon if horizon is not None else given.get("horizon")
+    if not isinstance(frames, int) or frames < 1:
+        raise InputError(f"horizon={frames!r}, but it must be a whole number of frames, at least 1.")
+    recipe = make_recipe(dataset, frames, {**given, "horizon": frames})
+    name = str(source) if isinstance(source, str | Path) else type(source).__name__
+    if target is None:
+        with tempfile.TemporaryDirectory() as scratch:
+            return Forecaster(Fitting(dataset, recipe, Path(scratch), name, progress)())
+    folder = _partial(target, recipe, dataset)
+    forecaster = Forecaster(Fitting(dataset, recipe, folder, name, progress)())
+    forecaster.save(target)
+    shutil.rmtree(folder)
+    return forecaster
+
+
+def _partial(target: Path, recipe: Recipe, dataset: Dataset) -> Path:
+    """The folder of an unfinished run: continued when data and recipe are the same, else begun anew."""
+    if not target.parent.is_dir():
+        raise InputError(f"the folder {target.parent} does not exist; make it or give another --out.")
+    folder = target.with_name(target.name + ".partial")
+    identity = {"recipe": recipe.model_dump(mode="json"), "data": fingerprint(dataset)}
+    marker = folder / "run.json"
+    if marker.exists() and read_json(marker) == identity:
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    write_json(marker, identity)
+    return folder
+
+
+def load(folder: str | Path) -> Forecaster:
+    """Read a model folder written by `fit` or `save`; nothing in it is run.
+
+    Raises:
+        InputError: it is not a model, is damaged, or was written by a newer Rheos.
+    """
+    return Forecaster(FittedModel.load(Path(folder)))

@@ -1,0 +1,282 @@
+"""A fitted model: its parts in memory, and the folder that holds them.
+
+The folder has `config.json`, `model.safetensors` and a card, `README.md`. Nothing in it is code and
+nothing from it is run.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from rheos import __version__
+from rheos.calibrate import FittedCalibration
+from rheos.core.context import Context
+from rheos.core.errors import InputError
+from rheos.core.files import read_json, read_tensors, write_json, write_tensors, write_text
+from rheos.data.anchor.base import FittedAnchor
+from rheos.data.codec import Chain, Fitted
+from rheos.data.dataset import Dataset, Layout, Recording
+from rheos.data.window_source import WindowSource, to_context
+from rheos.data.windows import WindowBatch
+from rheos.denoise.denoiser import Denoiser
+from rheos.forecast.card import card
+from rheos.forecast.override import build
+from rheos.forecast.recipe import Recipe
+from rheos.network.shapes import Shapes
+
+FORMAT = 1
+
+
+class History(BaseModel):
+    """What happened when the model was fitted, as its card and report tell it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str = ""
+    fingerprint: str = ""
+    frames: int = 0
+    span: tuple[str, str] = ("", "")
+    cut: tuple[str, ...] = ()
+    steps: int = 0
+    best_step: int = 0
+    seconds: float = 0.0
+    losses: list[tuple[int, float]] = []
+    scores: list[tuple[int, float]] = []
+    parameters: int = 0
+    calibration: dict[str, Any] = {}
+    bias: dict[str, list[float]] = {}
+    command: str = ""
+    versions: dict[str, str] = {}
+
+
+class Config(BaseModel):
+    """The content of `config.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int
+    rheos: str
+    recipe: dict[str, Any]
+    layout: dict[str, Any]
+    shapes: Shapes
+    sigma_data: float
+    recordings: list[dict[str, Any]]
+    history: History
+
+
+@dataclass(slots=True, kw_only=True)
+class FittedModel:
+    """Everything that turns a recording into an ensemble.
+
+    Attributes:
+        recipe: what was fitted.
+        layout: of the training data.
+        codec: raw to coded units.
+        anchor: centre and scale of the canonical coordinates.
+        denoiser: the trained network with its process.
+        calibration: of the ensemble.
+        exists: `features` bool, entries ever observed in training.
+        scale: `(channel,)` standard deviation of each variable over the training span.
+        tail: the end of the data the model was fitted on, to forecast from without a source.
+        shapes: what the network was built for.
+        history: how it was fitted.
+    """
+
+    recipe: Recipe
+    layout: Layout
+    codec: Fitted
+    anchor: FittedAnchor
+    denoiser: Denoiser
+    calibration: FittedCalibration
+    exists: np.ndarray
+    scale: np.ndarray
+    tail: Dataset
+    shapes: Shapes
+    history: History = field(default_factory=History)
+
+    def source(self, dataset: Dataset) -> WindowSource:
+        """Windows of other data of the same layout."""
+        return WindowSource(dataset, self.recipe.window, self.codec)
+
+    def context(self, batch: WindowBatch, *, forecasting: bool = True) -> tuple[Tensor, Context]:
+        """Clip and context of some windows, anchored."""
+        return to_context(
+            batch,
+            self.anchor(batch),
+            exists=self.exists if forecasting else None,
+            coordinates=grid_features(self.layout, self.exists),
+            periodic=self.layout.periodic,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the folder: aside first, then renamed.
+
+        Raises:
+            InputError: the folder exists.
+        """
+        if folder.exists():
+            raise InputError(f"{folder} exists; give another --out or remove it.")
+        aside = folder.with_name(folder.name + ".writing")
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        tensors = {f"network.{k}": v for k, v in self.denoiser.network.state_dict().items()}
+        arrays = {
+            **_prefixed("codec", self.codec.to_arrays()),
+            **_prefixed("anchor", self.anchor.to_arrays()),
+            **_prefixed("calibration", self.calibration.to_arrays()),
+            "exists": self.exists.astype(np.uint8),
+            "scale": self.scale,
+        }
+        for i, recording in enumerate(self.tail.recordings):
+            for part in ("values", "known_future", "past", "static"):
+                arrays[f"tail.{i}.{part}"] = getattr(recording, part)
+        tensors |= {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+        write_tensors(aside / "model.safetensors", tensors)
+        config = Config(
+            format=FORMAT,
+            rheos=__version__,
+            recipe=self.recipe.model_dump(mode="json"),
+            layout=_layout_to_json(self.layout),
+            shapes=self.shapes,
+            sigma_data=self.denoiser.sigma_data,
+            recordings=[{"name": r.name, "stamps": stamps_to_json(r.stamps)} for r in self.tail.recordings],
+            history=self.history,
+        )
+        write_json(aside / "config.json", config.model_dump(mode="json"))
+        write_text(aside / "README.md", card(self.recipe, self.layout, self.history.model_dump()))
+        aside.rename(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> "FittedModel":
+        """Read a model folder.
+
+        Raises:
+            InputError: it is not one, is damaged, or was written by a newer Rheos.
+        """
+        if not (folder / "config.json").is_file():
+            raise InputError(
+                f"{folder} is not a model: it has no config.json; give the --out of `rheos fit`."
+            )
+        content = read_json(folder / "config.json")
+        if isinstance(content, dict) and content.get("format", FORMAT) != FORMAT:
+            raise InputError(
+                f"{folder} has model format {content['format']}, this Rheos reads format {FORMAT}; "
+                f"use Rheos {content.get('rheos', '')} or fit again."
+            )
+        config = build(Config, content, str(folder / "config.json"))
+        tensors = read_tensors(folder / "model.safetensors")
+        try:
+            return cls._assemble(config, tensors)
+        except (KeyError, RuntimeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"{folder} is damaged: config.json and model.safetensors do not belong together ({reason})."
+            ) from error
+
+    @classmethod
+    def _assemble(cls, config: Config, tensors: Mapping[str, Tensor]) -> "FittedModel":
+        recipe = build(Recipe, config.recipe, "the stored recipe")
+        arrays = {name: t.numpy() for name, t in tensors.items() if not name.startswith("network.")}
+        network = recipe.network.build(config.shapes, recipe.seed)
+        network.load_state_dict(
+            {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+        )
+        process = recipe.process.build(anchored=True)
+        denoiser = Denoiser(network, process, sigma_data=config.sigma_data).eval()
+        layout = _layout_from_json(config.layout)
+        recordings = tuple(
+            Recording(
+                name=entry["name"],
+                stamps=stamps_from_json(entry["stamps"]),
+                **{p: arrays[f"tail.{i}.{p}"] for p in ("values", "known_future", "past", "static")},
+            )
+            for i, entry in enumerate(config.recordings)
+        )
+        return cls(
+            recipe=recipe,
+            layout=layout,
+            codec=Chain(links=recipe.codec).restore(_part(arrays, "codec")),
+            anchor=recipe.anchor.restore(_part(arrays, "anchor")),
+            denoiser=denoiser,
+            calibration=FittedCalibration.from_arrays(_part(arrays, "calibration")),
+            exists=arrays["exists"].astype(bool),
+            scale=arrays["scale"],
+            tail=Dataset(layout=layout, recordings=recordings),
+            shapes=config.shapes,
+            history=config.history,
+        )
+
+
+def grid_features(layout: Layout, exists: np.ndarray) -> np.ndarray | None:
+    """Spatial features of a grid `(k, *space)`: position along each axis, and where data exist.
+
+    Periodic axes give sine and cosine of the position's angle, others the position in [-1, 1].
+    """
+    space = exists.shape[1:]
+    if not space:
+        return None
+    features = [exists.any(0).astype(np.float32)]
+    for axis, size in enumerate(space):
+        shape = [1] * len(space)
+        shape[axis] = size
+        if layout.periodic and layout.periodic[axis]:
+            if layout.coords.get(layout.dims[1 + axis]) is None:
+                continue  # a plain periodic box looks the same everywhere
+            angle = 2 * np.pi * np.arange(size) / size
+            lines = [np.sin(angle), np.cos(angle)]
+        else:
+            lines = [np.linspace(-1, 1, size)]
+        features += [np.broadcast_to(line.reshape(shape), space).astype(np.float32) for line in lines]
+    return np.stack(features)
+
+
+def stamps_to_json(stamps: pd.Index) -> dict[str, Any]:
+    """Stamps as JSON: numbers, ISO stamps, or ISO stamps of a calendar."""
+    if isinstance(stamps, xr.CFTimeIndex):
+        return {"calendar": stamps.calendar, "values": [stamp.isoformat() for stamp in stamps]}
+    if isinstance(stamps, pd.DatetimeIndex):
+        return {"values": [stamp.isoformat() for stamp in stamps]}
+    return {"start": int(stamps[0]) if len(stamps) else 0, "length": len(stamps)}
+
+
+def stamps_from_json(content: Mapping[str, Any]) -> pd.Index:
+    """The inverse of :func:`stamps_to_json`."""
+    if "start" in content:
+        return pd.RangeIndex(content["start"], content["start"] + content["length"])
+    if "calendar" in content:
+        import cftime
+
+        kind = cftime._cftime.DATE_TYPES[content["calendar"]]
+        return xr.CFTimeIndex([kind.fromisoformat(value) for value in content["values"]])
+    return pd.DatetimeIndex(content["values"])
+
+
+def _layout_to_json(layout: Layout) -> dict[str, Any]:
+    content = {name: getattr(layout, name) for name in Layout.__slots__}
+    content["coords"] = {name: np.asarray(values).tolist() for name, values in layout.coords.items()}
+    return content
+
+
+def _layout_from_json(content: Mapping[str, Any]) -> Layout:
+    lists = {name: tuple(value) for name, value in content.items() if isinstance(value, list)}
+    coords = {name: np.asarray(values) for name, values in content["coords"].items()}
+    return Layout(**{**content, **lists, "coords": coords})
+
+
+def _prefixed(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"{prefix}.{name}": array for name, array in arrays.items()}
+
+
+def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {k.removeprefix(f"{prefix}."): v for k, v in arrays.items() if k.startswith(f"{prefix}.")}

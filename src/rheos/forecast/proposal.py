@@ -1,0 +1,90 @@
+"""What `rheos inspect` adds to a look at the data: the recipe Rheos proposes and what it will cost."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rheos.data.dataset import Dataset
+from rheos.data.inspect import Inspection
+from rheos.data.inspect import inspect as look
+from rheos.data.options import DataOptions
+from rheos.data.reader import read
+from rheos.forecast.forecaster import options
+from rheos.forecast.override import build
+from rheos.forecast.recipe import Recipe, make_recipe
+from rheos.network.shapes import Shapes
+
+_MULTIPLY_ADDS_PER_SECOND = 1.5e10  # two CPU cores in float32, small matrices; an order of magnitude
+
+
+def inspect(
+    source: Any,
+    horizon: int | None = None,
+    *,
+    config: str | Path | Mapping[str, Any] | None = None,
+    words: Sequence[str] = (),
+) -> Inspection:
+    """Look at a source and propose a recipe for it.
+
+    Args:
+        source: anything `rheos.fit` takes.
+        horizon: frames to forecast; None: one seasonal period, or a tenth of the data.
+        config: as for `rheos.fit`.
+        words: likewise.
+
+    Raises:
+        InputError: an option is unknown or has a wrong value.
+    """
+    given = options(config, words)
+    reading = build(DataOptions, given.get("data", {}), "the option data")
+    found = look(source, reading)
+    if found.problems:
+        return found
+    dataset = source if isinstance(source, Dataset) else read(source, reading)
+    frames = horizon or given.get("horizon") or likely_horizon(dataset)
+    recipe = make_recipe(dataset, frames, {**given, "horizon": frames})
+    proposed = recipe.model_dump(mode="json", exclude_defaults=True)
+    return replace(found, recipe=proposed, cost=cost(dataset, recipe))
+
+
+def likely_horizon(dataset: Dataset) -> int:
+    """One seasonal period where there is one, else a tenth of the shortest recording, at most 24."""
+    shortest = min(recording.observed for recording in dataset.recordings)
+    periods = dataset.layout.periods
+    return max(1, min(periods[0] if periods else 24, shortest // 10))
+
+
+def cost(dataset: Dataset, recipe: Recipe) -> dict[str, float]:
+    """Rough cost of training and forecasting on this machine's kind of CPU.
+
+    Returns:
+        `parameters`, `training_seconds`, `training_memory_mb`, `forecast_seconds` (100 members from one
+        origin, balanced).
+    """
+    layout = dataset.layout
+    shapes = Shapes(
+        history=recipe.history,
+        horizon=recipe.horizon,
+        channels=len(layout.channels),
+        space=tuple(dataset.features[1:]),
+        known_future=len(layout.known_future),
+        past=len(layout.past),
+        static=len(layout.static),
+        lags=len(recipe.lags),
+        anchor=True,
+        periodic=layout.periodic,
+    )
+    network = recipe.network.build(shapes, recipe.seed)
+    parameters = sum(p.numel() for p in network.parameters())
+    entries = shapes.frames * int(np.prod(dataset.features))
+    width = getattr(recipe.network, "width", 32)
+    work = 12.0 * entries * width * width
+    return {
+        "parameters": parameters,
+        "training_seconds": recipe.training.time,
+        "training_memory_mb": round(recipe.training.batch * entries * width * 4 * 12 / 2**20),
+        "forecast_seconds": round(100 * 20 * work / _MULTIPLY_ADDS_PER_SECOND, 1),
+    }

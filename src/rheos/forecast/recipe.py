@@ -1,0 +1,134 @@
+"""A recipe: everything that decides what is fitted, and the proposal made from the data itself."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from rheos.calibrate import CALIBRATIONS, AffineCalibration
+from rheos.core.method import one_of
+from rheos.data.anchor import ANCHORS, Ridge
+from rheos.data.codec.chain import Link
+from rheos.data.codec.scale import Scale
+from rheos.data.dataset import Dataset
+from rheos.data.options import DataOptions
+from rheos.data.windows import WindowSpec
+from rheos.denoise.objective import Objective
+from rheos.forecast.override import build, merge, words_to_methods
+from rheos.network import NETWORKS, SeriesNetwork
+from rheos.process.recipes import PROCESSES, DyDiff
+from rheos.train.settings import Training
+
+
+def _list_of_methods(value: Any) -> Any:
+    """One codec stands for a list of one."""
+    listed = words_to_methods(value)
+    return [listed] if isinstance(listed, Mapping) else listed
+
+
+class Recipe(BaseModel):
+    """Everything that decides what is fitted.
+
+    Attributes:
+        horizon: S, frames to forecast.
+        history: P, frames of history inside the clip.
+        lags: seasonal lags in frames that accompany every frame.
+        holdout: last frames kept out of everything that is fitted.
+        validation: share of the training span, at its end, for early stopping and calibration.
+        seed: of initial weights, batches and noise.
+        block: rows of every network call when sampling.
+        data: how the source is read.
+        roles: role of each column: target, known_future, past, static, ignore.
+        codec: raw units to coded units, applied in this order.
+        anchor: centre and scale of the canonical coordinates.
+        process: the way into noise.
+        network: the backbone.
+        objective: the loss and its law of model times.
+        training: the loop.
+        calibration: of the ensemble, on held-out data.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    horizon: int = Field(ge=1)
+    history: int = Field(ge=1)
+    lags: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    holdout: int = Field(default=0, ge=0)
+    validation: float = Field(default=0.12, gt=0, lt=0.5)
+    seed: int = 0
+    block: int = Field(default=50, ge=1)
+    data: DataOptions = DataOptions()
+    codec: Annotated[tuple[Link, ...], BeforeValidator(_list_of_methods), Field(min_length=1)] = (Scale(),)
+    anchor: Annotated[one_of(ANCHORS), BeforeValidator(words_to_methods)] = Ridge()  # type: ignore[valid-type]
+    process: Annotated[one_of(PROCESSES), BeforeValidator(words_to_methods)] = DyDiff()  # type: ignore[valid-type]
+    network: Annotated[one_of(NETWORKS), BeforeValidator(words_to_methods)] = SeriesNetwork()  # type: ignore[valid-type]
+    objective: Objective = Objective()
+    training: Training = Training()
+    calibration: Annotated[one_of(CALIBRATIONS), BeforeValidator(words_to_methods)] = AffineCalibration()  # type: ignore[valid-type]
+
+    @property
+    def window(self) -> WindowSpec:
+        """Sizes of a window."""
+        return WindowSpec(history=self.history, horizon=self.horizon, lags=self.lags)
+
+
+def lags_for(periods: tuple[int, ...], horizon: int, frames: int) -> tuple[int, ...]:
+    """Seasonal lags known for the whole horizon: two of the shortest period, one of each longer one.
+
+    Only lags that leave at least two thirds of the frames for windows are taken.
+    """
+    lags: list[int] = []
+    for i, period in enumerate(periods):
+        first = period * -(-horizon // period)
+        lags += [first, first + period] if i == 0 else [first]
+    return tuple(sorted({lag for lag in lags if lag <= frames // 3}))
+
+
+def propose(dataset: Dataset, horizon: int, holdout: int = 0) -> dict[str, Any]:
+    """What Rheos would choose for this data, as the options that differ from the defaults.
+
+    Args:
+        dataset: the recordings.
+        horizon: frames to forecast.
+        holdout: frames that will be kept out.
+    """
+    layout = dataset.layout
+    lengths = [recording.observed - holdout for recording in dataset.recordings]
+    frames = int(np.median(lengths))
+    field = layout.kind != "series"
+    wanted = max(horizon, 4) if field else max(horizon, 24)
+    proposal: dict[str, Any] = {
+        "horizon": horizon,
+        "history": max(2, min(wanted, 168, frames // 4)),
+        "lags": list(lags_for(layout.periods, horizon, frames)),
+        "network": {"kind": "field" if field else "series"},
+    }
+    if len(dataset.recordings) > 1 and not field:
+        proposal["codec"] = [{"kind": "scale", "mode": "window"}]
+    if field:
+        cells = int(np.prod(dataset.features)) * (proposal["history"] + horizon)
+        proposal["block"] = int(np.clip(4_000_000 // cells, 4, 50))
+        proposal["training"] = {"batch": int(np.clip(2_000_000 // cells, 4, 32))}
+    elif len(layout.channels) > 8:
+        proposal["training"] = {"batch": int(np.clip(512 // len(layout.channels), 8, 64))}
+    return proposal
+
+
+def make_recipe(
+    dataset: Dataset, horizon: int, given: Mapping[str, Any], where: str = "the recipe"
+) -> Recipe:
+    """The proposal for this data with what the user gave laid over it.
+
+    Args:
+        dataset: the recordings.
+        horizon: frames to forecast.
+        given: the user's options, nested.
+        where: how messages name their source.
+
+    Raises:
+        InputError: an option is unknown or has a wrong value.
+    """
+    holdout = given.get("holdout", 0)
+    proposal = propose(dataset, horizon, holdout if isinstance(holdout, int) else 0)
+    return build(Recipe, merge(proposal, dict(given)), where)

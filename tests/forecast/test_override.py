@@ -1,0 +1,73 @@
+"""Words, files and proposals become one recipe; mistakes become one sentence."""
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from rheos.core.errors import InputError
+from rheos.forecast.override import build, merge, parse_words, read_yaml
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    floor: float = 0.5
+
+
+class Outer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    inner: Inner = Inner()
+    steps: int = 3
+
+
+def test_words_nest():
+    words = ["a.b=1", "a.c=[x, y]", "roles.T (degC) v1.5=past", "d=true"]
+    assert parse_words(words) == {
+        "a": {"b": 1, "c": ["x", "y"]},
+        "data": {"roles": {"T (degC) v1.5": "past"}},
+        "d": True,
+    }
+
+
+def test_a_word_for_a_method_meets_its_options():
+    assert parse_words(["process=dydiff", "process.floor=0.7"]) == {
+        "process": {"kind": "dydiff", "floor": 0.7}
+    }
+    assert parse_words(["process.floor=0.7", "process=dydiff"]) == {
+        "process": {"kind": "dydiff", "floor": 0.7}
+    }
+
+
+def test_another_kind_replaces_the_method_whole():
+    base = {"process": {"kind": "dydiff", "floor": 0.7}, "x": 1}
+    assert merge(base, {"process": "plain"}) == {"process": {"kind": "plain"}, "x": 1}
+    assert merge(base, {"process": {"floor": 0.2}})["process"] == {"kind": "dydiff", "floor": 0.2}
+    assert base == {"process": {"kind": "dydiff", "floor": 0.7}, "x": 1}
+
+
+@pytest.mark.parametrize("word", ["floor", "=3", "a=[1"])
+def test_what_is_not_an_override_is_refused(word):
+    with pytest.raises(InputError):
+        parse_words([word])
+
+
+def test_an_unknown_key_names_the_nearest_one():
+    with pytest.raises(InputError, match=r"unknown key 'inner\.flor'; did you mean 'floor'"):
+        build(Outer, {"inner": {"flor": 1}}, "the recipe")
+    with pytest.raises(InputError, match="did you mean 'steps'"):
+        build(Outer, {"step": 1}, "the recipe")
+
+
+def test_a_wrong_value_names_its_place():
+    with pytest.raises(InputError, match="the recipe, steps: "):
+        build(Outer, {"steps": "many"}, "the recipe")
+
+
+def test_recipe_files(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("process: {kind: plain}\n")
+    assert read_yaml(path) == {"process": {"kind": "plain"}}
+    for text in ("- a\n", "a: [", "!!python/object/apply:os.system ['true']\n"):
+        path.write_text(text)
+        with pytest.raises(InputError):
+            read_yaml(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_yaml(tmp_path / "none.yaml")
