@@ -9,6 +9,7 @@ weights v = (w, intercept, -1) on a block with moments M is v^T M v.
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 _TINY = 1e-12
 
@@ -53,7 +54,7 @@ def solve(moments: np.ndarray, penalties: np.ndarray) -> np.ndarray:
     weights = np.empty((len(penalties), *moments.shape[:-2], p + 1))
     for i, penalty in enumerate(penalties):
         shrunk = correlation + np.asarray(penalty)[..., None, None] * eye
-        weights[i, ..., :p] = np.linalg.solve(shrunk, target)[..., 0] * inverse
+        weights[i, ..., :p] = _solution(shrunk, target)[..., 0] * inverse
     weights[..., p] = mean[..., p + 1] - (weights[..., :p] * mean[..., :p]).sum(-1)
     return weights
 
@@ -83,5 +84,10 @@ def leave_out(blocks: np.ndarray, penalties: np.ndarray) -> Solutions:
 def _square(moments: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """v^T M v, `(L, ...)`, never below 0."""
     full = np.concatenate([weights, -np.ones((*weights.shape[:-1], 1))], axis=-1)
-    product = (moments @ full[..., None])[..., 0]
-    return np.maximum((product * full).sum(-1), 0.0)
+    product = torch.from_numpy(moments) @ torch.from_numpy(full[..., None])
+    return np.maximum((product.numpy()[..., 0] * full).sum(-1), 0.0)
+
+
+def _solution(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    # torch's threads are the user's to set; numpy's own are not and stall where processes share cores.
+    return torch.linalg.solve(torch.from_numpy(matrix), torch.from_numpy(right)).numpy()

@@ -6,11 +6,13 @@ the penalty is the best when blocks of time are left out in turn, and the scale 
 blocks left out, so that canonical data have about unit variance on windows never seen.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+import torch
 from pydantic import Field
 
 from rheos.core.errors import InputError
@@ -38,7 +40,7 @@ class Ridge(Anchor):
     """
 
     kind: Literal["ridge"] = "ridge"
-    penalties: tuple[float, ...] = Field(
+    penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         default=(1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 10.0, 100.0), min_length=1
     )
     blocks: int = Field(default=5, ge=2)
@@ -74,7 +76,7 @@ def _bases(batch: WindowBatch, items: np.ndarray) -> np.ndarray:
     last = last_observed(batch.history).reshape(rows, -1)[:, items].astype(np.float64).T
     last = np.broadcast_to(last[:, None], (len(items), horizon, rows))
     lagged = batch.lagged[:, frames:]
-    lagged = lagged.reshape(*lagged.shape[:3], -1)[..., items].astype(np.float64)
+    lagged = lagged.reshape(*lagged.shape[:3], math.prod(lagged.shape[3:]))[..., items].astype(np.float64)
     seasonal = [np.transpose(lagged[:, :, k], (2, 1, 0)) for k in range(lagged.shape[2])]
     filled = [np.where(np.isfinite(values), values, last) for values in seasonal]
     return np.stack([np.zeros_like(last), last, *filled])
@@ -174,7 +176,8 @@ class _Regression:
                 z = self.plan.build(batch, items, room=2)
                 z[..., -2], z[..., -1] = 1.0, target
                 z[~np.isfinite(target)] = 0.0
-                moments[k] += np.swapaxes(z, -1, -2) @ z
+                rows_of_z = torch.from_numpy(z)
+                moments[k] += (rows_of_z.mT @ rows_of_z).numpy()
         return moments
 
 
@@ -210,8 +213,8 @@ class FittedRidge(FittedAnchor):
         for items, rows in _pieces(np.arange(entries), len(batch), bytes_each):
             part = batch.rows(rows)
             weights = self.weights[items]
-            change = (self.plan.build(part, items) @ weights[..., :-1, None])[..., 0] + weights[..., -1:]
-            out[items, :, rows] = _base(_bases(part, items), self.base[items]) + change
+            change = np.einsum("msbp,msp->msb", self.plan.build(part, items), weights[..., :-1])
+            out[items, :, rows] = _base(_bases(part, items), self.base[items]) + change + weights[..., -1:]
         return np.transpose(out, (2, 1, 0)).reshape(batch.future.shape)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
