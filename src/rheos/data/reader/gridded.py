@@ -1,5 +1,6 @@
 """NetCDF, Zarr and xarray: a time dimension, any spatial ones, some variables, by the CF conventions."""
 
+import warnings
 from collections.abc import Hashable
 from pathlib import Path
 
@@ -57,8 +58,10 @@ def from_netcdf(path: Path, options: DataOptions) -> Raw:
         kind = "is empty" if not magic else "is not a NetCDF file"
         raise SourceError(f"{origin!r} {kind}", advice="check what wrote it")
     try:
-        with xr.open_dataset(path, engine=engine, cache=False) as dataset:
-            return from_grid(dataset, options, origin)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", xr.SerializationWarning)
+            with xr.open_dataset(path, engine=engine, cache=False) as dataset:
+                return from_grid(dataset, options, origin)
     except SourceError:
         raise
     except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, IndexError) as error:
@@ -75,8 +78,10 @@ def from_zarr(path: Path, options: DataOptions) -> Raw:
     if not any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata")):
         raise SourceError(f"{origin!r} is a folder without Zarr metadata", advice="check the path")
     try:
-        with xr.open_zarr(path, consolidated=None, chunks=None) as dataset:
-            return from_grid(dataset, options, origin)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", xr.SerializationWarning)
+            with xr.open_zarr(path, consolidated=None, chunks=None) as dataset:
+                return from_grid(dataset, options, origin)
     except SourceError:
         raise
     except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, IndexError) as error:
