@@ -88,6 +88,7 @@ def test_too_little_data_changes_nothing_and_says_so():
     fitted = AffineCalibration().fit(ensemble, truth)
     assert fitted.is_identity
     assert "8 observed windows and found 5" in fitted.note
+    assert fitted.figures == {}
     np.testing.assert_array_equal(fitted.apply(ensemble[0], ensemble[0].mean(0)), ensemble[0])
 
 

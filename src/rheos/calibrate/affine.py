@@ -33,7 +33,7 @@ class FittedCalibration:
         shift: `(lead, channel)`, in the channel's units.
         scale: `(lead, channel)`, above 0.
         figures: "crps", "coverage_90" and "spread_skill", each `(2, channel)`: before, and after on
-            windows that the fit had not seen.
+            windows that the fit had not seen; empty where there were too few windows.
         note: why nothing is changed, where nothing is; else "".
     """
 
