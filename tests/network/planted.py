@@ -1,0 +1,61 @@
+"""Planted errors of the backbones: (file, line as it is, the same line gone wrong)."""
+
+_ROOM = "src/rheos/network/"
+
+PLANTED = [
+    (
+        _ROOM + "inputs.py",
+        "parts = [torch.stack((x * mask, _over_clip(history, frames) * mask, mask), dim=2), lagged]",
+        "parts = [torch.stack((x, _over_clip(history, frames) * mask, mask), dim=2), lagged]",
+    ),
+    (
+        _ROOM + "inputs.py",
+        "parts.append((lagged != 0).to(x.dtype))",
+        "parts.append((lagged == 0).to(x.dtype))",
+    ),
+    (
+        _ROOM + "embedding.py",
+        "angle = values[..., None] * (2.0 * math.pi / periods)",
+        "angle = values[..., None] * (math.pi / periods)",
+    ),
+    (
+        _ROOM + "attention.py",
+        "if self.axis == 2:",
+        "if self.axis == 1:",
+    ),
+    (
+        _ROOM + "modulation.py",
+        "return torch.addcmul(shift, self.norm(tokens), 1 + scale)",
+        "return torch.addcmul(shift, self.norm(tokens), scale)",
+    ),
+    (
+        _ROOM + "linear_path.py",
+        "self.expand = zeroed(nn.Linear(rank, outputs))",
+        "self.expand = nn.Linear(rank, outputs)",
+    ),
+    (
+        _ROOM + "series.py",
+        "self.before = -shapes.history % patch",
+        "self.before = -shapes.horizon % patch",
+    ),
+    (
+        _ROOM + "field_block.py",
+        "grid = torch.cat((grid[:, :, -1:], grid, grid[:, :, :1]), dim=2)",
+        "grid = torch.cat((grid[:, :, :1], grid, grid[:, :, -1:]), dim=2)",
+    ),
+    (
+        _ROOM + "field_block.py",
+        "grid = grid.index_select(axis, index % size if wraps else index.clamp(max=size - 1))",
+        "grid = grid.index_select(axis, index.clamp(max=size - 1))",
+    ),
+    (
+        _ROOM + "field.py",
+        "pixels = grid.movedim(1, 3).flatten(1, 2).flatten(2)",
+        "pixels = grid.flatten(1, 3).reshape(x.shape[0], grid.shape[2] * grid.shape[3], -1)",
+    ),
+    (
+        _ROOM + "config.py",
+        "torch.random.set_rng_state(state)",
+        "torch.random.get_rng_state()",
+    ),
+]
