@@ -75,9 +75,14 @@ def inspect(
 ) -> None:
     """Say what a source holds, what is wrong with it, and what Rheos would do."""
     from rheos.forecast.proposal import inspect as look
+    from rheos.forecast.proposal import proposal_text
 
     found = look(source, horizon, config=config, words=words or ())
-    _print(json.dumps(found.to_dict(), indent=2, default=str) if as_json else str(found))
+    _print(
+        json.dumps(found.to_dict(), indent=2, default=str)
+        if as_json
+        else f"{found}\n{proposal_text(found)}".rstrip()
+    )
 
 
 @app.command()

@@ -139,6 +139,9 @@ class Forecast:
             InputError: no such variable.
         """
 
+        from rheos.report.content import Fan
+        from rheos.report.figures import fan_chart
+
         name = self.variables[0] if variable is None else variable
         if name not in self.variables:
             raise InputError(f"the forecast has no variable {name!r}; it has {', '.join(self.variables)}.")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from rheos.data.dataset import Dataset
 from rheos.data.inspect import Inspection
@@ -88,3 +89,20 @@ def cost(dataset: Dataset, recipe: Recipe) -> dict[str, float]:
         "training_memory_mb": round(recipe.training.batch * entries * width * 4 * 12 / 2**20),
         "forecast_seconds": round(100 * 20 * work / _MULTIPLY_ADDS_PER_SECOND, 1),
     }
+
+
+def proposal_text(found: Inspection) -> str:
+    """The proposed recipe and its cost as lines for people; empty where there is none."""
+    if found.recipe is None or found.cost is None:
+        return ""
+    recipe = yaml.safe_dump(found.recipe, sort_keys=False, default_flow_style=None).rstrip()
+    spent = found.cost
+    lines = [
+        "",
+        "proposed recipe (defaults left out)",
+        *(f"  {line}" for line in recipe.splitlines()),
+        "cost, roughly",
+        f"  training {spent['training_seconds']:.0f} s, {spent['training_memory_mb']:.0f} MB",
+        f"  100 members from one origin {spent['forecast_seconds']:.1f} s on two CPU cores",
+    ]
+    return "\n".join(lines)
