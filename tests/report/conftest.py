@@ -5,7 +5,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from example import chapter, flow_chapter
+from report_example import chapter, flow_chapter
 
 from rheos.report import Page, render
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from example import vortices
+from report_example import vortices
 from PIL import Image
 
 from rheos.report.content import FieldForecast

@@ -5,10 +5,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
-from example import leads, sea_surface
+from report_example import leads, sea_surface
 
 from rheos.report import figures
-from rheos.report.content import Coverage, Fan, RankHistogram, SolverBias, Training, WindowScores
+from rheos.report.content import Coverage, Fan, LeadScores, RankHistogram, SolverBias, Training, WindowScores
 from rheos.report.style import ACCENT, FORECAST, svg_uri
 
 
@@ -115,6 +115,11 @@ def test_lead_charts_draw_what_they_are_given() -> None:
     np.testing.assert_array_equal(line(spread, "error of the mean").get_ydata(), values.error)
     with pytest.raises(ValueError, match="both"):
         figures.spread_chart(replace(values, spread=None))
+
+
+def test_single_lead_time_is_visible() -> None:
+    values = LeadScores(lead=np.array([1]), lead_unit="h", crps={"rheos": np.ones(1), "seasonal": np.ones(1)})
+    assert {found.get_marker() for found in figures.lead_chart(values).axes[0].lines} == {"o"}
 
 
 def test_coverage_names_the_curve_by_whether_it_was_calibrated() -> None:

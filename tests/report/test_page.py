@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from example import chapter, sea_surface, vortices
+from report_example import chapter, sea_surface, vortices
 
 from rheos.report import Content, render, write
 from rheos.report.content import Card, Cost, ScoreRow, Verdict
@@ -85,7 +85,7 @@ def test_all_sections_appear_when_all_is_given(whole_page: str) -> None:
     assert set(HEADINGS) <= set(words)
     assert "Calibration saw only 4 independent windows; its effect is uncertain." in words
     assert "2.0 min" in words
-    assert "image/gif" in whole_page
+    assert "Animation of vorticity" in whole_page
 
 
 def test_bare_content_has_no_sections() -> None:

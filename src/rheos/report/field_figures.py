@@ -21,8 +21,8 @@ _FRAMES = 32
 # Two color maps of this many colors leave room for the letters among the 256 of a palette.
 _COLORS = 80
 # Flat steps of color make an animation several times smaller.
-_FILM_COLORS = 40
-_FILM_DPI = (104, 80, 60)
+_FILM_COLORS = 56
+_FILM_DPI = (150, 110, 80, 60)
 _FRAME_MS = 260
 _PAUSE_MS = 1100
 
@@ -212,14 +212,14 @@ def still(field: FieldForecast) -> "Figure":
 
 
 def animation(field: FieldForecast, most_bytes: int = 1_100_000) -> bytes:
-    """An endless GIF of truth, one member, the mean and the spread, no larger than asked where possible.
+    """An endless animated PNG of truth, one member, the mean and the spread, no larger than asked where possible.
 
     Args:
         field: the forecast.
         most_bytes: coarser pictures are tried until the file is no larger.
 
     Returns:
-        The GIF.
+        The PNG file.
     """
     times = moments(field)
     durations = [_FRAME_MS] * len(times)
@@ -229,7 +229,7 @@ def animation(field: FieldForecast, most_bytes: int = 1_100_000) -> bytes:
     for dpi in _FILM_DPI:
         first, *others = few_colors([pixels(film.show(moment), dpi) for moment in times])
         stream = io.BytesIO()
-        first.save(stream, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
+        first.save(stream, "PNG", save_all=True, append_images=others, duration=durations, loop=0)
         content = stream.getvalue()
         if len(content) <= most_bytes:
             break

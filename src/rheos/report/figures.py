@@ -175,12 +175,15 @@ def lead_chart(leads: LeadScores, size: tuple[float, float] = HALF) -> "Figure":
     """CRPS by lead time, Rheos against the baselines."""
     figure = new_figure(size)
     axes = figure.subplots()
+    # A single lead time is a point, which a line alone would not show.
+    marker = "o" if len(leads.lead) == 1 else None
     if "rheos" in leads.crps:
-        axes.plot(leads.lead, leads.crps["rheos"], color=FORECAST, lw=2.4, label="rheos", zorder=5)
+        ours = leads.crps["rheos"]
+        axes.plot(leads.lead, ours, color=FORECAST, lw=2.4, marker=marker, label="rheos", zorder=5)
     baselines = [name for name in leads.crps if name != "rheos"]
     for i, name in enumerate(baselines):
         color, dash = BASELINES[i % len(BASELINES)], DASHES[i % len(DASHES)]
-        axes.plot(leads.lead, leads.crps[name], color=color, ls=dash, lw=1.3, label=name)
+        axes.plot(leads.lead, leads.crps[name], color=color, ls=dash, lw=1.3, marker=marker, label=name)
     axes.set_ylim(bottom=0)
     axes.set_xlabel(_label("lead time", leads.lead_unit))
     axes.set_ylabel(_label("CRPS", leads.unit))

@@ -179,7 +179,7 @@ def _film(field: FieldForecast) -> Picture:
         "spread shows where; missing areas are grey.",
         alt=f"Animation of {field.channel}: {beside}one member, the ensemble mean and the spread over "
         f"{len(field.leads)} lead times.",
-        source=data_uri(field_figures.animation(field), "image/gif"),
+        source=data_uri(field_figures.animation(field), "image/png"),
         still=data_uri(png_bytes(field_figures.still(field)), "image/png"),
         wide=True,
     )
