@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from report_example import vortices
 from PIL import Image
+from report_example import vortices
 
 from rheos.report.content import FieldForecast
 from rheos.report.field_figures import animation, filmstrip, moments, still

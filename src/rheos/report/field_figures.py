@@ -212,7 +212,7 @@ def still(field: FieldForecast) -> "Figure":
 
 
 def animation(field: FieldForecast, most_bytes: int = 1_100_000) -> bytes:
-    """An endless animated PNG of truth, one member, the mean and the spread, no larger than asked where possible.
+    """An endless animated PNG of truth, one member, mean and spread, within a size where possible.
 
     Args:
         field: the forecast.
