@@ -123,7 +123,8 @@ def usable_nodes(path: Path, order: int) -> tuple[Tensor, Tensor]:
     usable = moving
     for back in range(1, order):
         distance = torch.full_like(length, -math.inf)
-        distance[back:] = path.log_ratio[: path.steps - back] - path.log_ratio[back : path.steps]
+        earlier = path.log_ratio[: max(path.steps - back, 0)]
+        distance[back:] = earlier - path.log_ratio[back : path.steps]
         node = distance / unit
         usable = usable & (node >= -SPAN) & (node < nodes[-1])
         nodes.append(node)

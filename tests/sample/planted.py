@@ -1,0 +1,72 @@
+"""Errors planted one at a time, each of which the tests of this room must notice: (file, old, new)."""
+
+KERNEL = "src/rheos/sample/solver/kernel.py"
+SOLVER = "src/rheos/sample/solver"
+QUICK = "tests/sample/test_kernel.py tests/sample/test_grid.py tests/sample/test_solver.py"
+CALL = "tests/sample/test_sample.py"
+PROBE = "tests/sample/test_probe.py"
+
+PLANTED = [
+    (KERNEL, "recursion = 1.0 - m / safe * recursion", "recursion = 1.0 - m * recursion", QUICK),
+    (KERNEL, "math.factorial(m + q + 1)", "math.factorial(m + q)", QUICK),
+    (KERNEL, "(node >= -SPAN) & (node < nodes[-1])", "(node < nodes[-1])", QUICK),
+    (KERNEL, "weights[0] = -torch.expm1(-(1.0 + eta) * length)", "weights[0] = -torch.expm1(-length)", QUICK),
+    (
+        KERNEL,
+        "torch.sqrt(-torch.expm1(-2.0 * eta * length))",
+        "torch.sqrt(-torch.expm1(-eta * length))",
+        QUICK,
+    ),
+    (
+        KERNEL,
+        "torch.where(self.still, 1.0, self.sigma[1:] / self.sigma[:-1])",
+        "self.sigma[1:] / self.sigma[:-1]",
+        QUICK,
+    ),
+    (f"{SOLVER}/ddim.py", "1.0 + eta**2 * torch.expm1", "1.0 + eta * torch.expm1", QUICK),
+    (
+        f"{SOLVER}/ddim.py",
+        "ddim_moves(Path.of(schedule, fields), 1.0)",
+        "ddim_moves(Path.of(schedule, fields), 0.9)",
+        QUICK,
+    ),
+    (f"{SOLVER}/dpmpp.py", "-0.5 / torch.where(count == 2", "-1.0 / torch.where(count == 2", QUICK),
+    (f"{SOLVER}/dpmpp.py", "(0.5 if self.legacy else 1.0)", "(1.0 if self.legacy else 0.5)", QUICK),
+    (f"{SOLVER}/dpmpp.py", "r0 / (r0 + r1)", "r1 / (r0 + r1)", QUICK),
+    (
+        f"{SOLVER}/exponential.py",
+        "adams_bashforth(path, self.order, self.eta)",
+        "adams_bashforth(path, self.order)",
+        QUICK,
+    ),
+    (f"{SOLVER}/exponential.py", "path.decay * kept", "path.decay", QUICK),
+    (f"{SOLVER}/heun.py", "0.5 * path.alpha[1:] * torch.expm1", "path.alpha[1:] * torch.expm1", QUICK),
+    (f"{SOLVER}/heun.py", "math.log1p(gain)", "gain", QUICK),
+    (f"{SOLVER}/solver.py", "return State(u, answers[: self.keep])", "return State(u, answers[1:])", QUICK),
+    (f"{SOLVER}/solver.py", "u = state.u * self.scale", "u = state.u.mul_(self.scale)", QUICK),
+    (f"{SOLVER}/solver.py", "noise[i] if bool(noise[i].any()) else None", "noise[i]", CALL),
+    ("src/rheos/sample/grid/karras.py", "roots**self.rho", "roots ** (self.rho - 1)", QUICK),
+    ("src/rheos/sample/grid/grid.py", "times[0] = schedule.t_max", "times[0] = times[0]", QUICK),
+    ("src/rheos/sample/driver/sequential.py", "partial(draw, index)", "partial(draw, 0)", QUICK),
+    ("src/rheos/sample/sample.py", "key.at(Purpose.STEP, step)", "key.at(Purpose.STEP, 0)", CALL),
+    (
+        "src/rheos/sample/sample.py",
+        "torch.cat((context.history.to(clips), clips",
+        "torch.cat((clips[:, : context.history_frames], clips",
+        CALL,
+    ),
+    (
+        "src/rheos/sample/sample.py",
+        "torch.set_grad_enabled(differentiable)",
+        "torch.set_grad_enabled(True)",
+        CALL,
+    ),
+    ("src/rheos/sample/probe.py", "columns = images - mean", "columns = images", PROBE),
+    ("src/rheos/sample/probe.py", "past @ covariance[:known, known:]", "covariance[:known, known:]", PROBE),
+    (
+        "src/rheos/sample/preset.py",
+        "LogSNR(highest=100.0, lowest=0.005)",
+        "LogSNR(highest=100.0, lowest=0.02)",
+        PROBE,
+    ),
+]
