@@ -69,7 +69,7 @@ class Plan:
                 pairs=np.zeros((0, 2), int),
                 day=day[:0],
                 week=day[:0],
-                patterns=_patterns(batch, _FIELD_PATTERNS),
+                patterns=_patterns(batch, _FIELD_PATTERNS, 0),
                 closed=np.array(closed, bool),
                 field=np.array(True),
             )
@@ -83,7 +83,7 @@ class Plan:
             pairs=np.array(pairs, int).reshape(-1, 2),
             day=day[:2],
             week=columns("week_"),
-            patterns=_patterns(batch, _PATTERNS),
+            patterns=_patterns(batch, _PATTERNS, _CHANNELS),
             closed=np.zeros(0, bool),
             field=np.array(False),
         )
@@ -187,8 +187,8 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return np.where(seen, values, 0.0).sum(1) / np.maximum(seen.sum(1), 1)
 
 
-def _patterns(batch: WindowBatch, most: int) -> np.ndarray:
-    """Weights `(k, entries)` that sum up a frame: the channels themselves, or `most` leading patterns.
+def _patterns(batch: WindowBatch, most: int, channels: int) -> np.ndarray:
+    """Weights `(k, entries)` that sum up a frame: up to `channels` themselves, or `most` leading patterns.
 
     Patterns are the principal components of the last frame over the windows, scaled to unit variance.
     """
@@ -196,7 +196,7 @@ def _patterns(batch: WindowBatch, most: int) -> np.ndarray:
     entries = last.shape[1]
     if entries == 1:
         return np.zeros((0, 1))
-    if entries <= _CHANNELS:
+    if entries <= channels:
         return np.eye(entries)
     rows = last[np.linspace(0, len(last) - 1, min(len(last), 1000)).round().astype(int)]
     rows = rows - rows.mean(0)
