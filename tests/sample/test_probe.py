@@ -233,6 +233,14 @@ def test_variance_ratio_is_the_probe_in_the_modes():
         assert ratios.evaluations == 9
 
 
+def test_modes_given_history_are_those_of_the_inverse_precision():
+    """Cov of the rest given the first frames is the inverse of their block of the precision matrix."""
+    covariance = ar1(6, 0.9, scale=2.5) + torch.diag(torch.linspace(0.1, 0.6, 6, dtype=F64))
+    found = variance_ratio(Process(), covariance, known=2, floor=0.0).variances
+    exact = 1.0 / torch.linalg.eigvalsh(torch.linalg.inv(covariance)[2:, 2:])
+    torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-12)
+
+
 def test_modes_that_do_not_vary_are_left_out_and_shapes_are_checked():
     few = torch.tensor([1.0, 0.5, 1e-9, 0.0], dtype=F64)
     assert len(variance_ratio(Process(), few).variances) == 2

@@ -34,8 +34,8 @@ class DPMpp2M(Solver):
 
     @property
     def declared_order(self) -> int:
-        """Two; 1 with noise."""
-        return 1 if self.eta > 0 else 2
+        """Two."""
+        return 2
 
     @property
     def stochastic(self) -> bool:

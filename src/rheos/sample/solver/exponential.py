@@ -29,8 +29,8 @@ class Exponential(Solver):
 
     @property
     def declared_order(self) -> int:
-        """`order`; 1 with noise, which past answers do not foresee."""
-        return 1 if self.eta > 0 else self.order
+        """`order`; at most 2 with noise, which past answers do not foresee."""
+        return min(self.order, 2) if self.eta > 0 else self.order
 
     @property
     def stochastic(self) -> bool:

@@ -78,8 +78,8 @@ class Heun(Solver):
 
     @property
     def declared_order(self) -> int:
-        """Two; 1 with churn."""
-        return 1 if self.churn > 0 else 2
+        """Two."""
+        return 2
 
     @property
     def evaluations_per_step(self) -> int:
