@@ -1,14 +1,16 @@
 """Recipes from YAML, a proposal and `a.b=c` words: plain dictionaries merged, the later one wins."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from rheos.core.errors import InputError
+from rheos.core.method import Method
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -82,16 +84,52 @@ def merge(base: Any, other: Any) -> Any:
     return merged
 
 
-def words_to_methods(value: Any) -> Any:
-    """For recipe fields that hold methods: a word stands for the method of that kind with defaults."""
-    if isinstance(value, str):
-        return {"kind": value}
-    if isinstance(value, list | tuple):
-        return [words_to_methods(item) for item in value]
-    return value
+def spelled_out(model: type[BaseModel], content: Any) -> Any:
+    """Content in which every method names its kind.
+
+    A word in the place of a method stands for the method of that kind; options without a kind are
+    those of the field's default method; one method stands for a list of one.
+
+    Args:
+        model: what the content will be validated as.
+        content: left as it is where it is not a mapping.
+    """
+    if not isinstance(content, Mapping):
+        return content
+    out = dict(content)
+    for name, value in content.items():
+        field = model.model_fields.get(name)
+        classes = _classes(field.annotation) if field is not None else ()
+        if field is None or not classes:
+            continue
+        if get_origin(field.annotation) is tuple:
+            items = value if isinstance(value, list | tuple) else [value]
+            out[name] = [_with_kind(classes, item, None) for item in items]
+        else:
+            out[name] = _with_kind(classes, value, field.default)
+    return out
 
 
-def build(model: type[Model], content: Mapping[str, Any], where: str) -> Model:
+def _with_kind(classes: tuple[type[BaseModel], ...], value: Any, default: Any) -> Any:
+    methods = [c for c in classes if issubclass(c, Method)]
+    if methods and isinstance(value, str):
+        value = {"kind": value}
+    if methods and isinstance(value, Mapping) and "kind" not in value and isinstance(default, Method):
+        value = {"kind": default.name(), **value}
+    if not isinstance(value, Mapping):
+        return value
+    chosen = [c for c in classes if c not in methods or c.name() == value.get("kind")]  # type: ignore[attr-defined]
+    return spelled_out(chosen[0], value) if chosen else value
+
+
+def _classes(annotation: Any) -> tuple[type[BaseModel], ...]:
+    """The models that an annotation lets a value be."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (annotation,)
+    return tuple(found for part in get_args(annotation) for found in _classes(part))
+
+
+def build(model: type[Model], content: Any, where: str) -> Model:
     """Validate, turning pydantic's report into one sentence.
 
     Raises:
@@ -100,28 +138,48 @@ def build(model: type[Model], content: Mapping[str, Any], where: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known = _fields_near(model, first["loc"][:-1])
-            close = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
-            hint = f"did you mean {close[0]!r}" if close else f"known are {', '.join(known)}"
-            raise InputError(f"{where} has an unknown key {place!r}; {hint}.") from error
-        message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{where}, {place or 'as a whole'}: {message}.") from error
+        raise InputError(f"{where}{_sentence(model, error.errors(include_url=False)[0])}.") from None
 
 
-def _fields_near(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
-    """Names of the fields that `path` leads to, as far as it can be followed."""
-    current: Any = model
+def _sentence(model: type[BaseModel], error: Any) -> str:
+    """What is wrong, after the name of where it is wrong and without the full stop."""
+    path, known = _followed(model, error["loc"])
+    place, found = ".".join(path), error["input"]
+    if error["type"] == "extra_forbidden":
+        return f" has an unknown key {place!r}; {_nearest(path[-1], known)}"
+    if error["type"] == "union_tag_invalid" or (error["type"] == "literal_error" and path[-1] == "kind"):
+        word = found.get("kind") if isinstance(found, Mapping) else found
+        words = re.findall(r"'([^']*)'", error["ctx"].get("expected_tags") or error["ctx"]["expected"])
+        return f" has {place.removesuffix('.kind')}={word!r}; {_nearest(str(word), words)}"
+    if error["type"] == "missing":
+        return f" lacks {place!r}"
+    if error["type"] in ("model_type", "model_attributes_type", "union_tag_not_found"):
+        return f", {place or 'as a whole'}: {found!r} is given where `key: value` options belong"
+    message = error["msg"].removeprefix("Value error, ").rstrip(".")
+    if error["type"] == "value_error":
+        return f", {place}: {message}" if place else f": {message}"
+    return f", {place or 'as a whole'}: {message[:1].lower()}{message[1:]}, not {str(found)[:60]!r}"
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {close[0]!r}" if close else f"known are {', '.join(known)}"
+
+
+def _followed(model: type[BaseModel], path: Sequence[str | int]) -> tuple[list[str], list[str]]:
+    """The path as a user writes it, without the kinds that pydantic puts in; and the names known at its end."""
+    classes: tuple[type[BaseModel], ...] = (model,)
+    known: list[str] = []
+    shown = []
     for part in path:
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is not None:
-            current = field.annotation
+        kinds = [c for c in classes if issubclass(c, Method) and c.name() == part]
+        if kinds and len(classes) > 1:
+            classes = (kinds[0],)
             continue
-        options = getattr(current, "__args__", ())
-        current = next((o for o in options if getattr(o, "name", lambda: None)() == part), current)
-    if not hasattr(current, "model_fields"):
-        options = [o for o in getattr(current, "__args__", ()) if hasattr(o, "model_fields")]
-        return sorted({name for option in options for name in option.model_fields})
-    return list(current.model_fields)
+        shown.append(str(part))
+        if isinstance(part, int):
+            continue
+        known = [name for c in classes for name in c.model_fields if name != "kind"]
+        fields = [c.model_fields[part] for c in classes if part in c.model_fields]
+        classes = _classes(fields[0].annotation) if fields else ()
+    return shown, known

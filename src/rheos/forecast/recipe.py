@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rheos.calibrate import CALIBRATIONS, AffineCalibration
 from rheos.core.method import one_of
@@ -15,16 +15,16 @@ from rheos.data.dataset import Dataset
 from rheos.data.options import DataOptions
 from rheos.data.windows import WindowSpec
 from rheos.denoise.objective import Objective
-from rheos.forecast.override import build, merge, words_to_methods
+from rheos.forecast.override import build, merge, spelled_out
 from rheos.network import NETWORKS, SeriesNetwork
 from rheos.process.recipes import PROCESSES, DyDiff
 from rheos.train.settings import Training
 
 
-def _list_of_methods(value: Any) -> Any:
-    """One codec stands for a list of one."""
-    listed = words_to_methods(value)
-    return [listed] if isinstance(listed, Mapping) else listed
+AnyAnchor: Any = one_of(ANCHORS)
+AnyProcess: Any = one_of(PROCESSES)
+AnyNetwork: Any = one_of(NETWORKS)
+AnyCalibration: Any = one_of(CALIBRATIONS)
 
 
 class Recipe(BaseModel):
@@ -59,13 +59,26 @@ class Recipe(BaseModel):
     seed: int = 0
     block: int = Field(default=50, ge=1)
     data: DataOptions = DataOptions()
-    codec: Annotated[tuple[Link, ...], BeforeValidator(_list_of_methods), Field(min_length=1)] = (Scale(),)
-    anchor: Annotated[one_of(ANCHORS), BeforeValidator(words_to_methods)] = Ridge()  # type: ignore[valid-type]
-    process: Annotated[one_of(PROCESSES), BeforeValidator(words_to_methods)] = DyDiff()  # type: ignore[valid-type]
-    network: Annotated[one_of(NETWORKS), BeforeValidator(words_to_methods)] = SeriesNetwork()  # type: ignore[valid-type]
+    codec: tuple[Link, ...] = Field(default=(Scale(),), min_length=1)
+    anchor: AnyAnchor = Ridge()
+    process: AnyProcess = DyDiff()
+    network: AnyNetwork = SeriesNetwork()
     objective: Objective = Objective()
     training: Training = Training()
-    calibration: Annotated[one_of(CALIBRATIONS), BeforeValidator(words_to_methods)] = AffineCalibration()  # type: ignore[valid-type]
+    calibration: AnyCalibration = AffineCalibration()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _methods_may_be_words(cls, content: Any) -> Any:
+        return spelled_out(cls, content)
+
+    @model_validator(mode="after")
+    def _lags_are_known(self) -> "Recipe":
+        try:
+            _ = self.window
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        return self
 
     @property
     def window(self) -> WindowSpec:
