@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,20 +48,38 @@ def test_origins(forecaster: Forecaster, dataset: Dataset, windows: int) -> list
     Raises:
         InputError: the source does not reach a horizon beyond the training span.
     """
-    model = forecaster.model
-    horizon = model.recipe.horizon
-    firsts, room = [], []
-    for recording, cut in zip(dataset.recordings, model.history.cut, strict=True):
-        first = origin_at(recording, cut if not cut.lstrip("-").isdigit() else int(cut))
-        firsts.append(first)
-        room.append((recording.observed - first) // horizon)
+    if windows < 1:
+        raise InputError(f"windows={windows}, but a backtest has at least one.")
+    horizon = forecaster.model.recipe.horizon
+    room = [
+        (r.observed - cut) // horizon
+        for r, cut in zip(dataset.recordings, cuts(forecaster, dataset), strict=True)
+    ]
     count = min(windows, *room)
     if count < 1:
+        last = forecaster.model.history.cut[0]
         raise InputError(
-            f"the source has no {horizon} observed frames after {model.history.cut[0]}, where fitting ended; "
+            f"the source has no {horizon} observed frames after {last}, where fitting ended; "
             f"fit with --holdout {horizon * windows} or give a longer source with --from."
         )
     return [[r.observed - horizon * k for k in range(count, 0, -1)] for r in dataset.recordings]
+
+
+def cuts(forecaster: Forecaster, dataset: Dataset) -> list[int]:
+    """For each recording the number of frames that fitting could see.
+
+    Raises:
+        InputError: a recording was not fitted, or does not hold the last frame that was.
+    """
+    model = forecaster.model
+    last = {r.name: cut for r, cut in zip(model.tail.recordings, model.history.cut, strict=True)}
+    for recording in dataset.recordings:
+        if recording.name not in last:
+            raise InputError(
+                f"sequence {recording.name!r} of the source was not among those the model was fitted on "
+                f"({', '.join(list(last)[:8])}), so there is no cut to test it after; leave it out."
+            )
+    return [origin_at(recording, last[recording.name]) for recording in dataset.recordings]
 
 
 def area_of(layout: Layout, space: tuple[int, ...]) -> np.ndarray:
@@ -107,19 +125,19 @@ def backtest(
         progress: told how far the work is.
 
     Raises:
-        InputError: nothing to score lies after the training span.
+        InputError: nothing to score lies after the training span, or an option cannot be used.
     """
+    if members < 2:
+        raise InputError(f"members={members}, but the scores of an ensemble need at least two.")
     dataset = forecaster.read(source)
     model = forecaster.model
     origins = test_origins(forecaster, dataset, windows)
     engine = Engine(model, dataset, preset(quality), seed)
     area, sums = area_of(model.layout, dataset.features[1:]), share_unit(model.layout)
-    training = Dataset(
-        layout=dataset.layout,
-        recordings=tuple(r.until(o[0]) for r, o in zip(dataset.recordings, origins, strict=True)),
-    )
+    seen = zip(dataset.recordings, cuts(forecaster, dataset), strict=True)
+    training = replace(dataset, recordings=tuple(r.until(cut) for r, cut in seen))
     horizon = model.recipe.horizon
-    fitted = {b.name(): b.fit(_until_cut(forecaster, training), horizon) for b in baselines}
+    fitted = {b.name(): b.fit(training, horizon) for b in baselines}
     tallies = {name: Tally(area, sums) for name in ("rheos", *fitted)}
     total, done, spent = sum(len(o) for o in origins), 0, 0.0
     for number in range(len(origins[0])):
@@ -150,15 +168,6 @@ def backtest(
     )
 
 
-def _until_cut(forecaster: Forecaster, dataset: Dataset) -> Dataset:
-    """The span that the model was fitted on: baselines learn from the same frames."""
-    recordings = []
-    for recording, cut in zip(dataset.recordings, forecaster.model.history.cut, strict=True):
-        end = origin_at(recording, cut if not cut.lstrip("-").isdigit() else int(cut))
-        recordings.append(recording.until(end))
-    return Dataset(layout=dataset.layout, recordings=tuple(recordings))
-
-
 def _members(engine: Engine, recording: int, origin: int, members: int) -> np.ndarray:
     rows = engine.model.recipe.block
     blocks = [engine.block(recording, origin, number) for number in range(-(-members // rows))]
@@ -180,12 +189,15 @@ def evaluate(forecast: Forecast, truth: Any, scale: np.ndarray | None = None) ->
     Raises:
         InputError: the truth has no frame that the forecast covers.
     """
+    if "unique_id" in forecast.dataset.dims:
+        raise InputError("this forecast holds several sequences; select one of its .dataset and score that.")
     dataset = truth if isinstance(truth, xr.Dataset) else _as_xarray(truth)
     names = [name for name in forecast.variables if name in dataset]
     times = forecast.dataset["valid_time"].values
     if not names or not np.isin(times, dataset["time"].values).any():
         raise InputError("the truth shares no variable and no time with the forecast.")
-    tally = Tally(np.ones(()), len(names) > 1)
+    units = {forecast.dataset[name].attrs.get("units", "") for name in names}
+    tally = Tally(np.ones(()), sums=forecast.dataset[names[0]].ndim == 3 and len(units) == 1)
     for i in range(forecast.dataset.sizes["init_time"]):
         at = dataset[names].reindex(time=times[i])
         ensemble = np.stack([forecast.dataset[n].isel(init_time=i).values for n in names], axis=2)

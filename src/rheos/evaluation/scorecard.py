@@ -85,6 +85,9 @@ class Scorecard:
             "members": self.members,
             "evaluations": self.evaluations,
             "seconds": round(self.seconds, 3),
-            "per_window": {name: self.per_window(name).tolist() for name in self.tallies},
+            "per_window": {
+                name: [float(x) if np.isfinite(x) else None for x in self.per_window(name)]
+                for name in self.tallies
+            },
             "init_times": self.init_times,
         }

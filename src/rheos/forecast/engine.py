@@ -138,7 +138,7 @@ class Engine:
                 stamps=stamps[first:],
                 values=_whole(np.concatenate([before, values]), last - first),
                 known_future=_whole(recording.known_future[first:last], last - first),
-                past=_whole(recording.past[first:last], last - first),
+                past=_whole(recording.past[first:origin], last - first),
             )
             for values in members
         )
@@ -206,13 +206,12 @@ def origin_at(recording: Recording, at: str | int | None) -> int:
         return recording.observed
     stamps = recording.stamps
     try:
-        wanted = int(at) if isinstance(stamps, pd.RangeIndex) else at
-        where = stamps.get_loc(wanted)
-    except (KeyError, ValueError, TypeError) as error:
+        where = stamps.get_loc(int(at) if isinstance(stamps, pd.RangeIndex) else at)
+    except (KeyError, ValueError, TypeError, OverflowError):
         raise InputError(
             f"there is no frame at {at!r}: the data run from {stamps[0]} to {stamps[-1]}; give a stamp of "
             "a recorded frame with --at."
-        ) from error
+        ) from None
     if isinstance(where, slice):
         where = where.stop - 1
     return int(where) + 1

@@ -25,6 +25,7 @@ from rheos.forecast.model import FittedModel, History, grid_features
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.store import stamp_text
 from rheos.network.shapes import Shapes
+from rheos.process.process import Process
 from rheos.sample.preset import preset
 from rheos.sample.sample import sample
 from rheos.score import aggregate, crps
@@ -71,7 +72,6 @@ class Fitting:
         Raises:
             InputError: there is too little data for the recipe.
         """
-        torch.set_grad_enabled(True)
         recipe = self.recipe
         known = self.dataset.until(recipe.holdout)
         shortest = min(r.observed for r in known.recordings)
@@ -99,7 +99,8 @@ class Fitting:
         denoiser = Denoiser(network, process, sigma_data=_spread(process, batch, first))
         device = _device(recipe.training.device)
         denoiser.to(device)
-        trained = self._train(denoiser, batch, first, second, device)
+        with torch.enable_grad():
+            trained = self._train(denoiser, batch, first, second, device)
         denoiser.to("cpu")
         leads = (recipe.horizon, len(known.layout.channels))
         model = FittedModel(
@@ -164,12 +165,16 @@ class Fitting:
         second: np.ndarray,
         device: str,
     ) -> dict[str, int]:
-        """Steps and held-out effort, fixed before the first step and kept for a run that continues."""
+        """Steps and held-out effort, fixed before the first step and kept for a run that continues.
+
+        Nothing later may look at the clock, or a run that was interrupted would end with other bits.
+        """
         path = self.folder / "plan.json"
         if path.exists():
             return dict(read_json(path))
         settings = self.recipe.training
         windows, members = min(_HELD_OUT[0], len(second)), _HELD_OUT[1]
+        calibration = _CALIBRATION_WINDOWS
         steps = settings.steps
         if steps is None:
             rehearsal = _Rehearsal(denoiser, loss)
@@ -180,7 +185,14 @@ class Fitting:
             affordable = 0.1 * settings.time / settings.checks / (row * preset("fast").evaluations)
             members = int(np.clip(affordable / windows, 4, members))
             windows = int(np.clip(affordable / members, 2, windows))
-        plan = {"steps": steps, "windows": min(windows, len(second)), "members": members}
+            ensemble = row * preset("balanced").evaluations * self.recipe.block
+            calibration = int(np.clip(0.15 * settings.time / ensemble, 4, calibration))
+        plan = {
+            "steps": steps,
+            "windows": min(windows, len(second)),
+            "members": members,
+            "calibration": calibration,
+        }
         write_json(path, plan)
         return plan
 
@@ -196,7 +208,7 @@ class Fitting:
             if origin - last.get(recording, -horizon) >= horizon:
                 chosen.append(int(index))
                 last[recording] = origin
-        most = min(_CALIBRATION_WINDOWS, self._affordable_windows(model))
+        most = read_json(self.folder / "plan.json")["calibration"]
         kept = [
             chosen[i] for i in np.linspace(0, len(chosen) - 1, min(most, len(chosen))).round().astype(int)
         ]
@@ -212,15 +224,6 @@ class Fitting:
         model.denoiser.to("cpu")
         model.calibration = self.recipe.calibration.fit(np.stack(ensembles), np.stack(truths))
         model.history.calibration = _told(model.calibration)
-
-    def _affordable_windows(self, model: FittedModel) -> int:
-        """Calibration windows that fit into 15 % of a time budget, judged by training's speed."""
-        training = self.recipe.training
-        if training.steps is not None:
-            return _CALIBRATION_WINDOWS
-        row = model.history.seconds / max(1, model.history.steps) / training.batch / 3
-        window = row * preset("balanced").evaluations * self.recipe.block
-        return max(4, int(0.15 * training.time / max(window, 1e-9)))
 
     def _history(self, known: Dataset, trained: Trained, denoiser: Denoiser) -> History:
         stamps = [r.stamps[: r.observed] for r in known.recordings]
@@ -308,13 +311,13 @@ def _told(calibration: FittedCalibration) -> dict[str, Any]:
 
 
 def _spread(
-    process: object, batch: Callable[[np.ndarray], tuple[Tensor, Context]], indices: np.ndarray
+    process: Process, batch: Callable[[np.ndarray], tuple[Tensor, Context]], indices: np.ndarray
 ) -> float:
     """Root mean square of canonical future entries over some training windows."""
     chosen = indices[np.linspace(0, len(indices) - 1, min(64, len(indices))).round().astype(int)]
     clip, context = batch(chosen)
     frames = context.history_frames
-    canonical = process.canonical(clip, context)[:, frames:]  # type: ignore[attr-defined]
+    canonical = process.canonical(clip, context)[:, frames:]
     mask = context.mask[:, frames:] if context.mask is not None else torch.ones_like(canonical)
     mean_square = float((canonical**2 * mask).sum() / mask.sum().clamp(min=1))
     return float(np.clip(np.sqrt(mean_square), 0.05, 20.0))

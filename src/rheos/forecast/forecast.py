@@ -10,6 +10,7 @@ import xarray as xr
 
 from rheos.core.errors import InputError
 from rheos.forecast.event import Event, first_passage, probability
+from rheos.forecast.store import require_free
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +40,9 @@ class Forecast:
         if not Path(path).is_dir():
             raise InputError(f"{path} is not a Zarr store; give the folder that `rheos forecast` wrote.")
         try:
-            return cls(xr.open_zarr(path, consolidated=False, chunks=None))
+            dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+            named = [name for name in dataset.attrs.get("variables", ()) if name in dataset]
+            return cls(dataset[named] if named else dataset)
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{path} cannot be read as a Zarr store: {error}.") from error
 
@@ -126,8 +129,7 @@ class Forecast:
             InputError: the path exists.
         """
         target = Path(path)
-        if target.exists():
-            raise InputError(f"{target} exists; give another path or remove it.")
+        require_free(target)
         aside = target.with_name(target.name + ".writing")
         self.dataset.to_zarr(aside, mode="w", zarr_format=3, consolidated=False)
         aside.rename(target)
@@ -138,7 +140,6 @@ class Forecast:
         Raises:
             InputError: no such variable.
         """
-
         from rheos.report.content import Fan
         from rheos.report.figures import fan_chart
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rheos.core.errors import InputError
+from rheos.core.errors import InputError, RheosError
 from rheos.core.files import read_json, write_json
 from rheos.data.calendar import through
 from rheos.data.dataset import Dataset
@@ -19,9 +19,9 @@ from rheos.forecast.engine import Engine, Unit, origin_at, run
 from rheos.forecast.fitting import Fitting, fingerprint
 from rheos.forecast.forecast import Forecast
 from rheos.forecast.model import FittedModel
-from rheos.forecast.override import build, merge, parse_words, read_yaml
+from rheos.forecast.override import merge, parse_words, read_yaml
 from rheos.forecast.recipe import Recipe, make_recipe
-from rheos.forecast.store import Frame, Memory, ZarrStore, stamp_text
+from rheos.forecast.store import Frame, Memory, ZarrStore, require_free, stamp_text
 from rheos.sample.preset import preset
 from rheos.train.loop import Progress
 
@@ -112,6 +112,8 @@ class Forecaster:
             raise InputError(f"horizon={horizon}, but a forecast has at least one frame.")
         dataset = self.read(source)
         times = list(at) if isinstance(at, Sequence) and not isinstance(at, str) else [at]
+        if not times:
+            raise InputError("at=[] names no frame to forecast from; give at least one, or leave it out.")
         engine = Engine(self.model, dataset, preset(quality), seed, horizon or 0)
         frame, units = self._plan(engine, times, members)
         space = dataset.features[1:]
@@ -128,7 +130,11 @@ class Forecaster:
             "request": [members, seed, quality, engine.horizon, [str(t) for t in times]],
         }
         store = ZarrStore(Path(out), frame, space, identity)
-        run(engine, units, members, store, progress)
+        try:
+            run(engine, units, members, store, progress)
+        except RheosError:
+            store.discard()  # the same command would end the same way
+            raise
         return Forecast.open(store.finish())
 
     def _plan(
@@ -174,6 +180,18 @@ def options(
     return dict(merge(base, parse_words(words)))
 
 
+def reading(given: Mapping[str, Any]) -> DataOptions:
+    """How a recipe's options want the source read.
+
+    Raises:
+        InputError: an option of `data` is unknown or has a wrong value.
+    """
+    chosen = given.get("data", {})
+    if not isinstance(chosen, Mapping):
+        raise InputError(f"data={chosen!r}, but it holds options such as data.missing=[-9999].")
+    return DataOptions.of(chosen)
+
+
 def fit(
     source: Any,
     horizon: int | None = None,
@@ -203,11 +221,12 @@ def fit(
     """
     given = config.model_dump(mode="json") if isinstance(config, Recipe) else options(config, words)
     target = Path(out) if out is not None else None
-    if target is not None and target.exists():
-        raise InputError(f"{target} exists; give another --out or remove it.")
-    reading = build(DataOptions, given.get("data", {}), "the option data")
-    dataset = source if isinstance(source, Dataset) else read(source, reading)
+    if target is not None:
+        require_free(target)
+    dataset = source if isinstance(source, Dataset) else read(source, reading(given))
     frames = horizon if horizon is not None else given.get("horizon")
+    if frames is None:
+        raise InputError("the horizon is not given: say with --horizon how many frames to forecast.")
     if not isinstance(frames, int) or frames < 1:
         raise InputError(f"horizon={frames!r}, but it must be a whole number of frames, at least 1.")
     recipe = make_recipe(dataset, frames, {**given, "horizon": frames})
@@ -216,7 +235,11 @@ def fit(
         with tempfile.TemporaryDirectory() as scratch:
             return Forecaster(Fitting(dataset, recipe, Path(scratch), name, progress)())
     folder = _partial(target, recipe, dataset)
-    forecaster = Forecaster(Fitting(dataset, recipe, folder, name, progress)())
+    try:
+        forecaster = Forecaster(Fitting(dataset, recipe, folder, name, progress)())
+    except RheosError:
+        shutil.rmtree(folder)  # the same command would end the same way
+        raise
     forecaster.save(target)
     shutil.rmtree(folder)
     return forecaster
@@ -224,13 +247,13 @@ def fit(
 
 def _partial(target: Path, recipe: Recipe, dataset: Dataset) -> Path:
     """The folder of an unfinished run: continued when data and recipe are the same, else begun anew."""
-    if not target.parent.is_dir():
-        raise InputError(f"the folder {target.parent} does not exist; make it or give another --out.")
     folder = target.with_name(target.name + ".partial")
     identity = {"recipe": recipe.model_dump(mode="json"), "data": fingerprint(dataset)}
     marker = folder / "run.json"
     if marker.exists() and read_json(marker) == identity:
         return folder
+    if folder.exists() and not marker.exists() and any(p.suffix != ".writing" for p in folder.iterdir()):
+        raise InputError(f"{folder} is in the way and no unfinished run; move it or give another --out.")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     write_json(marker, identity)

@@ -139,7 +139,7 @@ class FittedModel:
         for i, recording in enumerate(self.tail.recordings):
             for part in ("values", "known_future", "past", "static"):
                 arrays[f"tail.{i}.{part}"] = getattr(recording, part)
-        tensors |= {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+        tensors |= {name: torch.from_numpy(np.array(a, order="C")) for name, a in arrays.items()}
         write_tensors(aside / "model.safetensors", tensors)
         config = Config(
             format=FORMAT,
@@ -176,7 +176,7 @@ class FittedModel:
         tensors = read_tensors(folder / "model.safetensors")
         try:
             return cls._assemble(config, tensors)
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (KeyError, IndexError, TypeError, AttributeError, RuntimeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             reason = " ".join(str(error).split())[:200]
@@ -247,19 +247,21 @@ def stamps_to_json(stamps: pd.Index) -> dict[str, Any]:
         return {"calendar": stamps.calendar, "values": [stamp.isoformat() for stamp in stamps]}
     if isinstance(stamps, pd.DatetimeIndex):
         return {"values": [stamp.isoformat() for stamp in stamps]}
-    return {"start": int(stamps[0]) if len(stamps) else 0, "length": len(stamps)}
+    step = int(stamps[1]) - int(stamps[0]) if len(stamps) > 1 else 1
+    return {"start": int(stamps[0]), "length": len(stamps), "step": step}
 
 
 def stamps_from_json(content: Mapping[str, Any]) -> pd.Index:
     """The inverse of :func:`stamps_to_json`."""
     if "start" in content:
-        return pd.RangeIndex(content["start"], content["start"] + content["length"])
+        start, step = content["start"], content["step"]
+        return pd.RangeIndex(start, start + step * content["length"], step)
     if "calendar" in content:
         import cftime
 
         kind = cftime._cftime.DATE_TYPES[content["calendar"]]
         return xr.CFTimeIndex([kind.fromisoformat(value) for value in content["values"]])
-    return pd.DatetimeIndex(content["values"])
+    return pd.DatetimeIndex(pd.to_datetime(content["values"], format="ISO8601"))
 
 
 def _layout_to_json(layout: Layout) -> dict[str, Any]:

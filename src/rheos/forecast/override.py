@@ -118,7 +118,7 @@ def _with_kind(classes: tuple[type[BaseModel], ...], value: Any, default: Any) -
         value = {"kind": default.name(), **value}
     if not isinstance(value, Mapping):
         return value
-    chosen = [c for c in classes if c not in methods or c.name() == value.get("kind")]  # type: ignore[attr-defined]
+    chosen = [c for c in classes if c not in methods or c.name() == value.get("kind")]
     return spelled_out(chosen[0], value) if chosen else value
 
 
@@ -167,7 +167,7 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 
 def _followed(model: type[BaseModel], path: Sequence[str | int]) -> tuple[list[str], list[str]]:
-    """The path as a user writes it, without the kinds that pydantic puts in; and the names known at its end."""
+    """The path as a user writes it, without pydantic's kinds; and the names known at its end."""
     classes: tuple[type[BaseModel], ...] = (model,)
     known: list[str] = []
     shown = []

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import yaml
 
+from rheos.core.errors import InputError
 from rheos.data.dataset import Dataset
 from rheos.data.inspect import Inspection
 from rheos.data.inspect import inspect as look
-from rheos.data.options import DataOptions
 from rheos.data.reader import read
-from rheos.forecast.forecaster import options
-from rheos.forecast.override import build
+from rheos.forecast.forecaster import options, reading
 from rheos.forecast.recipe import Recipe, make_recipe
 from rheos.network.shapes import Shapes
 
@@ -40,12 +39,15 @@ def inspect(
         InputError: an option is unknown or has a wrong value.
     """
     given = options(config, words)
-    reading = build(DataOptions, given.get("data", {}), "the option data")
-    found = look(source, reading)
-    if found.problems:
+    how = reading(given)
+    wanted = horizon if horizon is not None else given.get("horizon")
+    if wanted is not None and (not isinstance(wanted, int) or wanted < 1):
+        raise InputError(f"horizon={wanted!r}, but it must be a whole number of frames, at least 1.")
+    found = look(source, how)
+    if any(problem.fatal for problem in found.problems):
         return found
-    dataset = source if isinstance(source, Dataset) else read(source, reading)
-    frames = horizon or given.get("horizon") or likely_horizon(dataset)
+    dataset = source if isinstance(source, Dataset) else read(source, how)
+    frames = wanted or likely_horizon(dataset)
     recipe = make_recipe(dataset, frames, {**given, "horizon": frames})
     proposed = recipe.model_dump(mode="json", exclude_defaults=True)
     return replace(found, recipe=proposed, cost=cost(dataset, recipe))

@@ -20,7 +20,6 @@ from rheos.network import NETWORKS, SeriesNetwork
 from rheos.process.recipes import PROCESSES, DyDiff
 from rheos.train.settings import Training
 
-
 AnyAnchor: Any = one_of(ANCHORS)
 AnyProcess: Any = one_of(PROCESSES)
 AnyNetwork: Any = one_of(NETWORKS)

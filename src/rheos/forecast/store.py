@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 import zarr
 
 from rheos.core.errors import InputError
+from rheos.core.files import write_text
 from rheos.data.dataset import Layout
 
 
@@ -94,7 +94,8 @@ class Frame:
         for name, values in layout.coords.items():
             if name in layout.dims:
                 coords[name] = (name, values)
-        return xr.Dataset(coords=coords, attrs=dict(layout.attributes))
+        # Stores list their arrays in no order of their own.
+        return xr.Dataset(coords=coords, attrs=layout.attributes | {"variables": list(self.variables)})
 
     def attributes(self, channel: int) -> dict[str, Any]:
         """Attributes of one variable."""
@@ -161,10 +162,7 @@ class ZarrStore:
     """
 
     def __init__(self, path: Path, frame: Frame, space: tuple[int, ...], identity: dict[str, Any]) -> None:
-        if path.exists():
-            raise InputError(f"{path} exists; give another --out or remove it.")
-        if not path.parent.is_dir():
-            raise InputError(f"the folder {path.parent} does not exist; make it or give another --out.")
+        require_free(path)
         self._path, self._frame = path, frame
         self._aside = path.with_name(path.name + ".partial")
         self._journal = path.with_name(path.name + ".journal")
@@ -190,8 +188,7 @@ class ZarrStore:
         return finished
 
     def _begin(self, space: tuple[int, ...], stamp: str) -> None:
-        shutil.rmtree(self._aside, ignore_errors=True)
-        self._journal.unlink(missing_ok=True)
+        self.discard()
         frame = self._frame
         frame.coordinates().to_zarr(self._aside, mode="w", zarr_format=3, consolidated=False)
         group = zarr.open_group(self._aside, mode="r+")
@@ -207,8 +204,7 @@ class ZarrStore:
                 dimension_names=frame.dims,
                 attributes=frame.attributes(channel) | {"coordinates": "valid_time"},
             )
-        with open(self._journal, "w", encoding="utf-8") as file:
-            file.write(stamp + "\n")
+        write_text(self._journal, stamp + "\n")
 
     def done(self, recording: int, init: int, block: int) -> bool:
         """Whether an earlier run wrote that block."""
@@ -223,6 +219,11 @@ class ZarrStore:
             file.write(f"{recording} {init} {block}\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def discard(self) -> None:
+        """Remove what was written: it will never be whole."""
+        shutil.rmtree(self._aside, ignore_errors=True)
+        self._journal.unlink(missing_ok=True)
 
     def finish(self) -> Path:
         """Give the store its name."""
@@ -239,4 +240,16 @@ def _place(frame: Frame, recording: int, init: int, block: int, rows: int) -> tu
 
 def stamp_text(stamp: Any) -> str:
     """A stamp as text, the same for any type of index: ISO for dates, the number for frames."""
-    return stamp.isoformat() if hasattr(stamp, "isoformat") else str(pd.Index([stamp])[0])
+    return str(stamp.isoformat()) if hasattr(stamp, "isoformat") else str(stamp)
+
+
+def require_free(path: Path) -> None:
+    """Refuse a place that is taken, or in a folder that is not there.
+
+    Raises:
+        InputError: it is.
+    """
+    if path.exists():
+        raise InputError(f"{path} exists; give another --out or remove it.")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {path.parent} does not exist; make it or give another --out.")

@@ -10,6 +10,7 @@ from rheos.core.errors import InputError
 from rheos.core.files import write_text
 from rheos.data.calendar import through
 from rheos.forecast.forecaster import load
+from rheos.forecast.store import require_free
 
 
 def write_template(model: Path, source: Any, out: Path) -> Path:
@@ -33,8 +34,7 @@ def write_template(model: Path, source: Any, out: Path) -> Path:
             f"{model} uses no known-future column, so there is nothing to fill in; its forecasts need only "
             "the calendar."
         )
-    if out.exists():
-        raise InputError(f"{out} exists; give another --out or remove it.")
+    require_free(out)
     horizon = forecaster.model.recipe.horizon
     tables = []
     for recording in forecaster.read(source).recordings:

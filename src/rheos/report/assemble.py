@@ -11,7 +11,7 @@ import yaml
 from rheos.core.errors import InputError
 from rheos.data.calendar import through
 from rheos.data.dataset import Dataset, Layout
-from rheos.evaluation.backtest import Case, backtest
+from rheos.evaluation.backtest import Case, backtest, test_origins
 from rheos.evaluation.scorecard import Scorecard
 from rheos.forecast.forecast import Forecast
 from rheos.forecast.forecaster import Forecaster, load
@@ -203,15 +203,10 @@ def _ranks(card: Scorecard) -> RankHistogram:
 
 def _leads(card: Scorecard, layout: Layout) -> LeadScores:
     ours = card.tallies["rheos"].by_lead(card.scale)
-    names = {"rheos", card.best_baseline, *card.tallies}
     return LeadScores(
         lead=np.arange(1, len(ours["crps"]) + 1),
         lead_unit=f"frames of {layout.frequency}" if layout.frequency else "frames",
-        crps={
-            n.replace("_", " "): card.tallies[n].by_lead(card.scale)["crps"]
-            for n in card.tallies
-            if n in names
-        },
+        crps={n.replace("_", " "): t.by_lead(card.scale)["crps"] for n, t in card.tallies.items()},
         unit="training standard deviations",
         spread=ours["spread"],
         error=ours["rmse"],
@@ -298,7 +293,7 @@ def report_model(
     if source is None:
         return write(chapter(forecaster, title=title, command=command), out)
     dataset = forecaster.read(source)
-    album = Album(windows)
+    album = Album(sum(len(origins) for origins in test_origins(forecaster, dataset, windows)))
     card = backtest(forecaster, dataset, windows=windows, members=members, keep=album, progress=progress)
     content = chapter(
         forecaster, title=title, command=command, scorecard=card, dataset=dataset, cases=album.cases

@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from rheos.core.errors import InputError
 from rheos.core.files import read_json, read_tensors, write_json, write_tensors
 from rheos.train.average import PowerAverage
 from rheos.train.settings import Training
@@ -102,9 +103,7 @@ class Run:
         self.average = PowerAverage(self.parameters, settings.averaging)
         self.best = [value.clone() for value in self.average.values]
         self.record = Trained(steps=steps)
-        self._checks = sorted(
-            {max(1, round(steps * (i + 1) / settings.checks)) for i in range(settings.checks)}
-        )
+        self._checks = {max(1, round(steps * (i + 1) / settings.checks)) for i in range(settings.checks)}
         self._gathered: list[Tensor] = []
 
     def __call__(self, progress: Progress | None = None) -> Trained:
@@ -141,10 +140,15 @@ class Run:
         norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.gradient_norm)
         if torch.isfinite(norm):
             self.optimizer.step()
+            self._gathered.append(loss.detach())
         self.average.update(self.parameters, step + 1)
-        self._gathered.append(loss.detach())
 
     def _check(self) -> None:
+        if not self._gathered:
+            raise InputError(
+                f"training came apart: no step up to {self.record.stopped} since the last check had a finite "
+                "gradient; give a smaller training.learning_rate."
+            )
         current = [p.detach().clone() for p in self.parameters]
         self.average.copy_to(self.parameters)
         self.model.eval()
