@@ -90,7 +90,7 @@ class Frame:
             "valid_time": (("init_time", "lead_time"), self.valid_times),
         }
         if len(self.names) > 1:
-            coords["unique_id"] = ("unique_id", np.asarray(self.names, dtype=object).astype(str))
+            coords["unique_id"] = ("unique_id", np.asarray(self.names, dtype=object))
         for name, values in layout.coords.items():
             if name in layout.dims:
                 coords[name] = (name, values)
