@@ -63,17 +63,19 @@ def _legend_above(axes: "Axes", columns: int) -> None:
 
 
 def _joined(fan: Fan, values: np.ndarray) -> np.ndarray:
-    """Forecast values `(..., S)` led by the last observed one, so that the line starts at the origin."""
-    return np.concatenate((np.broadcast_to(fan.history[-1:], (*values.shape[:-1], 1)), values), axis=-1)
+    """Forecast values `(..., S)` led by the last observed one, if any: the line starts at the origin."""
+    last = fan.history[-1:]
+    return np.concatenate((np.broadcast_to(last, (*values.shape[:-1], len(last))), values), axis=-1)
 
 
 def _history_and_truth(axes: "Axes", fan: Fan) -> np.ndarray:
     """Draw what was observed; return the forecast's times led by the origin."""
     time = np.concatenate((fan.history_time[-1:], fan.time))
-    axes.plot(fan.history_time, fan.history, color=MUTED, lw=1.3, label="history")
+    if len(fan.history):
+        axes.plot(fan.history_time, fan.history, color=MUTED, lw=1.3, label="history")
+        axes.axvline(fan.history_time[-1], color=MUTED, lw=0.8, ls=":")
     if fan.truth is not None:
         axes.plot(time, _joined(fan, fan.truth), color=TRUTH, lw=1.7, label="truth", zorder=5)
-    axes.axvline(fan.history_time[-1], color=MUTED, lw=0.8, ls=":")
     axes.set_ylabel(_label(fan.channel, fan.unit))
     axes.margins(x=0.01)
     _time_axis(axes, np.asarray(fan.time))
