@@ -58,7 +58,7 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/objective.py",
-        "error = process.coordinates.linear(factor * (mean - u0), t, context)",
+        "error = process.coordinates.metric(factor * (mean - u0), t, context)",
         "error = factor * (mean - u0)",
     ),
     (

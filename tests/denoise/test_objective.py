@@ -70,7 +70,7 @@ def by_hand(process, x0, context, key, sd, objective):
         mixed = torch.zeros(5, 2).double()
         for f in range(5):
             mixed[f] = error[f] if f == 0 else (1 - r**2) ** 0.5 * error[f] + r * mixed[f - 1]
-            total += float((scale[0] * mixed[f]).square().sum())
+            total += float(mixed[f].square().sum())  # the anchor's scale is a unit, not a cost
         losses.append(total / count)
     return torch.tensor(losses, dtype=torch.float64)
 

@@ -1,4 +1,4 @@
-"""Denoising loss: E w_x(t) |L_t (E[u_0 | u_t] - u_0)|^2, L_t the linear part of the coordinates.
+"""Denoising loss: E w_x(t) |K_t (E[u_0 | u_t] - u_0)|^2, K_t the metric of the coordinates (frame mixing).
 
 Every weight is stated on the data error; by the identities |eps error|^2 = SNR |data error|^2 and
 |v error|^2 = (SNR + 1) |data error|^2 (variance preserving) it is a weight on any other prediction.
@@ -62,7 +62,7 @@ class Objective(Method):
     ) -> Float[Tensor, " b"]:
         """Loss of each clip at a random time with random noise.
 
-        The error is 0 on clean frames and, by `context.mask`, on missing entries before L_t mixes it; its
+        The error is 0 on clean frames and, by `context.mask`, on missing entries before K_t mixes it; its
         squared norm is divided by the number of the other entries.
 
         Args:
@@ -84,6 +84,6 @@ class Objective(Method):
         if context.mask is not None:
             observed = observed * context.mask
         factor = expand(self.data_weight(denoiser, t).sqrt(), u0) * observed
-        error = process.coordinates.linear(factor * (mean - u0), t, context)
+        error = process.coordinates.metric(factor * (mean - u0), t, context)
         axes = tuple(range(1, u0.ndim))
         return error.square().sum(axes) / observed.expand_as(u0).sum(axes).clamp(min=1.0)

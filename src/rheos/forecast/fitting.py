@@ -21,6 +21,7 @@ from rheos.data.dataset import Dataset, Recording
 from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise.denoiser import Denoiser
 from rheos.forecast.engine import Engine
+from rheos.forecast.held_out import split
 from rheos.forecast.model import FittedModel, History, grid_features
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.store import stamp_text
@@ -75,11 +76,9 @@ class Fitting:
         recipe = self.recipe
         known = self.dataset.until(recipe.holdout)
         shortest = min(r.observed for r in known.recordings)
-        held_out = max(recipe.horizon, round(recipe.validation * shortest))
-        training = known.until(held_out)
-        codec = Chain(links=recipe.codec).fit(training)
+        codec = Chain(links=recipe.codec).fit(known)
         windows = WindowSource(known, recipe.window, codec)
-        first, second = windows.split(held_out)
+        first, second = split(windows, recipe.validation)
         self._require(first, second, shortest)
         anchor = recipe.anchor.fit(windows, first)
         exists = windows.exists
@@ -111,7 +110,7 @@ class Fitting:
             denoiser=denoiser,
             calibration=FittedCalibration(np.zeros(leads), np.ones(leads)),
             exists=exists,
-            scale=channel_scale(training),
+            scale=channel_scale(known),
             tail=tail(self.dataset, recipe.window.reach + recipe.horizon),
             shapes=shapes,
             history=self._history(known, trained, denoiser),

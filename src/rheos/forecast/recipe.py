@@ -34,7 +34,7 @@ class Recipe(BaseModel):
         history: P, frames of history inside the clip.
         lags: seasonal lags in frames that accompany every frame.
         holdout: last frames kept out of everything that is fitted.
-        validation: share of the training span, at its end, for early stopping and calibration.
+        validation: share of the training span, in blocks, for early stopping and calibration.
         seed: of initial weights, batches and noise.
         block: rows of every network call when sampling.
         data: how the source is read.

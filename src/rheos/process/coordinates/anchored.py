@@ -47,6 +47,10 @@ class Anchored(Coordinates):
         """Scale * e."""
         return e if context.anchor_scale is None else e * context.anchor_scale
 
+    def metric(self, e: Tensor, t: Tensor, context: Context) -> Tensor:
+        """E itself: the scale is the canonical clip's unit, and far leads must not drown near ones."""
+        return e
+
     def log_det(self, t: Tensor, shape: Sequence[int], context: Context) -> Tensor:
         """Sum of log |scale| over each clip."""
         if context.anchor_scale is None:

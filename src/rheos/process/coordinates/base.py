@@ -1,6 +1,7 @@
 """Coordinates: x_t = C_t(u_t), C_t affine and invertible; (A * B)(u) = A(B(u)).
 
-The network sees x_t and the loss weighs L_t e, L_t the linear part of C_t; everything else lives in u.
+The network sees x_t and the loss weighs K_t e, K_t the linear part of C_t less its units; everything else
+lives in u.
 """
 
 from abc import ABC, abstractmethod
@@ -39,6 +40,12 @@ class Coordinates(Method, ABC):
         self, e: Float[Tensor, "b f *features"], t: Tensor, context: Context
     ) -> Float[Tensor, "b f *features"]:
         """L_t e, the linear part alone."""
+
+    def metric(
+        self, e: Float[Tensor, "b f *features"], t: Tensor, context: Context
+    ) -> Float[Tensor, "b f *features"]:
+        """K_t e, whose square is what an error e of the canonical prediction costs: L_t e by default."""
+        return self.linear(e, t, context)
 
     @abstractmethod
     def log_det(self, t: Tensor, shape: Sequence[int], context: Context) -> Float[Tensor, " b"]:
@@ -83,6 +90,12 @@ class Composed(Coordinates):
         """Product of the linear parts."""
         for part in reversed(self.parts):
             e = part.linear(e, t, context)
+        return e
+
+    def metric(self, e: Tensor, t: Tensor, context: Context) -> Tensor:
+        """Product of the parts' metrics."""
+        for part in reversed(self.parts):
+            e = part.metric(e, t, context)
         return e
 
     def log_det(self, t: Tensor, shape: Sequence[int], context: Context) -> Tensor:

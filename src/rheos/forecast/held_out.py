@@ -1,0 +1,55 @@
+"""Which windows early stopping and calibration see, and training does not: blocks all along the span.
+
+One block at the end would be quickest to cut, but then the newest data would not be learned from and
+one season would have to speak for all of them.
+"""
+
+import numpy as np
+
+from rheos.data.window_source import WindowSource
+
+_HORIZONS = 4  # a block holds at least this many horizons, where the data allow
+_BLOCKS = 10
+
+
+def blocks(frames: int, first: int, horizon: int, share: float) -> np.ndarray:
+    """Held-out stretches of one recording, evenly spread.
+
+    Args:
+        frames: observed frames.
+        first: earliest origin of a window.
+        horizon: S.
+        share: of the frames to hold out.
+
+    Returns:
+        int64 `(blocks, 2)`, first frame and the one after the last.
+    """
+    size = max(horizon, round(share * frames))
+    count = int(np.clip(size // (_HORIZONS * horizon), 1, _BLOCKS))
+    length = size // count
+    middle = first + (np.arange(count) + 0.5) * (frames - first) / count
+    start = np.clip(np.round(middle - length / 2), first, max(first, frames - length)).astype(np.int64)
+    return np.stack([start, start + length], axis=1)
+
+
+def split(windows: WindowSource, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the windows to train on, and of those held out.
+
+    The future of a training window touches no held-out block; that of a held-out one lies inside a block.
+
+    Args:
+        windows: of the training span.
+        share: of each recording's frames to hold out.
+    """
+    horizon = windows.spec.horizon
+    train, held = np.zeros(len(windows), bool), np.zeros(len(windows), bool)
+    for i, recording in enumerate(windows.dataset.recordings):
+        mine = windows.sequence == i
+        if not mine.any():
+            continue
+        origin = windows.origin[mine]
+        parts = blocks(recording.observed, int(origin.min()), horizon, share)
+        start, end = parts[:, 0], parts[:, 1]
+        train[mine] = ((origin[:, None] + horizon <= start) | (origin[:, None] >= end)).all(1)
+        held[mine] = ((origin[:, None] >= start) & (origin[:, None] + horizon <= end)).any(1)
+    return np.flatnonzero(train), np.flatnonzero(held)
