@@ -8,7 +8,7 @@ from scipy.signal import lfilter
 from rheos.calibrate import FittedCalibration
 from rheos.forecast.forecaster import fit
 
-LOOP = ("training.steps=12", "training.checks=2", "training.batch=8", "training.device=cpu")
+LOOP = ("training.steps=12", "training.checks=1", "training.batch=8", "validation=0.06")
 SERIES = (*LOOP, "network.width=8", "network.depth=1", "network.heads=2", "network.rank=4", "block=4")
 FIELD = (
     *LOOP,

@@ -25,8 +25,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"the recipe {path} cannot be read: {error.strerror}.") from error
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise InputError(f"the recipe {path} is not YAML{line}: {error.problem}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"the recipe {path} is not YAML: {' '.join(str(error).split())}.") from error
+        raise InputError(f"the recipe {path} is not YAML: it is not text.") from error
     if content is None:
         return {}
     if not isinstance(content, dict):

@@ -288,6 +288,7 @@ def report_model(
     Raises:
         InputError: the model or the source cannot be read.
     """
+    _require_folder(out)
     forecaster = load(folder)
     title = Path(forecaster.model.history.source).name or "Forecast model"
     if source is None:
@@ -301,12 +302,18 @@ def report_model(
     return write(content, out)
 
 
+def _require_folder(out: Path) -> None:
+    if out.is_dir() or not out.parent.is_dir():
+        raise InputError(f"{out} is a folder or lies in none that exists; name a page with --out.")
+
+
 def report_forecast(path: Path, out: Path, command: str) -> Path:
     """The page of a forecast store: fans of its first variables.
 
     Raises:
         InputError: it is not a forecast.
     """
+    _require_folder(out)
     forecast = Forecast.open(path)
     fans, fields = [], []
     for name in forecast.variables[:_CHANNELS]:

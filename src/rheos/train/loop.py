@@ -107,7 +107,11 @@ class Run:
         self._gathered: list[Tensor] = []
 
     def __call__(self, progress: Progress | None = None) -> Trained:
-        """Train to the end and leave the best averaged weights in the model."""
+        """Train to the end and leave the best averaged weights in the model.
+
+        Raises:
+            InputError: the weights or the loss are no longer finite.
+        """
         self._restore()
         began = saved = time.perf_counter()
         earlier = self.record.seconds
@@ -144,11 +148,6 @@ class Run:
         self.average.update(self.parameters, step + 1)
 
     def _check(self) -> None:
-        if not self._gathered:
-            raise InputError(
-                f"training came apart: no step up to {self.record.stopped} since the last check had a finite "
-                "gradient; give a smaller training.learning_rate."
-            )
         current = [p.detach().clone() for p in self.parameters]
         self.average.copy_to(self.parameters)
         self.model.eval()
@@ -158,6 +157,11 @@ class Run:
         with torch.no_grad():
             for parameter, value in zip(self.parameters, current, strict=True):
                 parameter.copy_(value)
+        if not self._gathered or not math.isfinite(score):
+            raise InputError(
+                f"training came apart before step {self.record.stopped}, its numbers are no longer finite; "
+                "give a smaller training.learning_rate."
+            )
         if score < self.record.best or self.record.best_step == 0:
             self.best = [value.clone() for value in self.average.values]
             self.record.best_step = self.record.stopped
