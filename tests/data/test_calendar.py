@@ -74,3 +74,12 @@ def test_model_calendars_and_frame_numbers_go_on():
     numbers = pd.RangeIndex(0, 60, 2)
     assert list(calendar.extend(numbers[10:20], None, 3)) == [40, 42, 44]
     assert list(calendar.extend(numbers[10:20], None, -2)) == [16, 18]
+
+
+def test_a_cycle_needs_to_be_seen_more_than_once():
+    day = 86400.0
+    assert calendar.harmonics_for(180 * day) == {"day": 4, "week": 3, "year": 0}
+    assert calendar.harmonics_for(3 * 365.25 * day) == {"day": 4, "week": 3, "year": 1}
+    assert calendar.harmonics_for(61 * 365.25 * day)["year"] == 3
+    assert "year_sin1" not in calendar.names("h", (), {"day": 2, "week": 1, "year": 0})
+    assert "day_sin3" not in calendar.names("h", (), {"day": 2, "week": 1, "year": 0})

@@ -4,6 +4,7 @@ The cycles are the day, the week and the year as far as the frequency resolves t
 seasonal periods where the axis holds frame numbers; days also get a weekend indicator.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,8 @@ import pandas as pd
 _DAY = 86400.0
 _WEEK = 7 * _DAY
 _YEAR = 365.25 * _DAY
-_HARMONICS = {"day": 4, "week": 3, "year": 3}
+HARMONICS: Mapping[str, int] = {"day": 4, "week": 3, "year": 3}
+"""Harmonics of each cycle where the data span it many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,20 @@ def step_seconds(frequency: str) -> float:
     return float((start + many * offset - start).total_seconds()) / many
 
 
-def _cycles(frequency: str | None, periods: tuple[int, ...]) -> list[_Cycle]:
+def harmonics_for(seconds: float) -> dict[str, int]:
+    """Harmonics of each cycle that a span of data can teach: none of a cycle it holds less than twice.
+
+    One harmonic up to five cycles: more would tell single days of the few years apart, and a network
+    would learn those by heart.
+
+    Args:
+        seconds: length of the span.
+    """
+    turns = {"day": seconds / _DAY, "week": seconds / _WEEK, "year": seconds / _YEAR}
+    return {name: 0 if n < 2 else 1 if n < 5 else HARMONICS[name] for name, n in turns.items()}
+
+
+def _cycles(frequency: str | None, periods: tuple[int, ...], harmonics: Mapping[str, int]) -> list[_Cycle]:
     if frequency is None:
         return [_Cycle(f"period{p}", min(4, p // 2), p) for p in periods if p > 1]
     step = step_seconds(frequency)
@@ -41,9 +56,10 @@ def _cycles(frequency: str | None, periods: tuple[int, ...]) -> list[_Cycle]:
     for name, length in lengths.items():
         # A harmonic at or above half the sampling rate is an alias of a lower one.
         resolved = int(np.ceil(length / (2 * step))) - 1
-        if (name == "week" and step > 1.5 * _DAY) or resolved < 1:
+        wanted = min(harmonics.get(name, 0), resolved)
+        if (name == "week" and step > 1.5 * _DAY) or wanted < 1:
             continue
-        found.append(_Cycle(name, min(_HARMONICS[name], resolved)))
+        found.append(_Cycle(name, wanted))
     return found
 
 
@@ -51,11 +67,13 @@ def _weekend(frequency: str | None) -> bool:
     return frequency is not None and step_seconds(frequency) <= _DAY
 
 
-def names(frequency: str | None, periods: tuple[int, ...] = ()) -> tuple[str, ...]:
+def names(
+    frequency: str | None, periods: tuple[int, ...] = (), harmonics: Mapping[str, int] = HARMONICS
+) -> tuple[str, ...]:
     """Names of the features, in the order of their columns: "day_sin1", "day_cos1", ..., "weekend"."""
     columns = [
         f"{cycle.name}_{wave}{h}"
-        for cycle in _cycles(frequency, periods)
+        for cycle in _cycles(frequency, periods, harmonics)
         for h in range(1, cycle.harmonics + 1)
         for wave in ("sin", "cos")
     ]
@@ -84,19 +102,25 @@ def _phase(stamps: pd.Index, cycle: _Cycle) -> np.ndarray:
     return (_field(stamps, "day_of_year") - 1 + day) / _year_days(stamps)
 
 
-def features(stamps: pd.Index, frequency: str | None, periods: tuple[int, ...] = ()) -> np.ndarray:
+def features(
+    stamps: pd.Index,
+    frequency: str | None,
+    periods: tuple[int, ...] = (),
+    harmonics: Mapping[str, int] = HARMONICS,
+) -> np.ndarray:
     """Bounded calendar features of every frame.
 
     Args:
         stamps: `(frames,)` DatetimeIndex (UTC without zone), CFTimeIndex, or integers (frame numbers).
         frequency: pandas frequency, or None for frame numbers.
         periods: seasonal periods in frames; used for frame numbers only.
+        harmonics: how many of the "day", the "week" and the "year".
 
     Returns:
         float32 `(frames, k)` inside [-1, 1]; columns are named by :func:`names`; k may be 0.
     """
     columns: list[np.ndarray] = []
-    for cycle in _cycles(frequency, periods):
+    for cycle in _cycles(frequency, periods, harmonics):
         turn = 2 * np.pi * _phase(stamps, cycle)
         for h in range(1, cycle.harmonics + 1):
             columns += [np.sin(h * turn), np.cos(h * turn)]

@@ -62,14 +62,17 @@ class WindowSource:
     @property
     def calendar_names(self) -> tuple[str, ...]:
         """Names of the columns of `WindowBatch.calendar`."""
-        return calendar.names(self.dataset.layout.frequency, self.dataset.layout.periods)
+        return calendar.names(self.dataset.layout.frequency, self.dataset.layout.periods, self.spec.harmonics)
 
     def _calendar_of(self, recording: Recording) -> np.ndarray:
+        frequency = self.dataset.layout.frequency
+        earlier = calendar.extend(recording.stamps, frequency, -self.spec.history)
+        later = calendar.extend(recording.stamps, frequency, self.spec.horizon)
+        return np.concatenate([self._features(stamps) for stamps in (earlier, recording.stamps, later)])
+
+    def _features(self, stamps: pd.Index) -> np.ndarray:
         layout = self.dataset.layout
-        earlier = calendar.extend(recording.stamps, layout.frequency, -self.spec.history)
-        later = calendar.extend(recording.stamps, layout.frequency, self.spec.horizon)
-        parts = (earlier, recording.stamps, later)
-        return np.concatenate([calendar.features(s, layout.frequency, layout.periods) for s in parts])
+        return calendar.features(stamps, layout.frequency, layout.periods, self.spec.harmonics)
 
     def _enumerate(self) -> tuple[np.ndarray, np.ndarray]:
         sequences, origins = [], []
@@ -216,9 +219,8 @@ class WindowSource:
             )
         batch = self.gather(np.array([recording]), np.array([start]))
         stamps = self._stamps(recording, start)
-        layout = self.dataset.layout
         self._require_known_future(batch.known_future[0, self.spec.history :], stamps[self.spec.history :])
-        features = calendar.features(stamps, layout.frequency, layout.periods)
+        features = self._features(stamps)
         return replace(batch, future=np.full_like(batch.future, np.nan), calendar=features[None])
 
     def _require_known_future(self, values: np.ndarray, stamps: pd.Index) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rheos.core.errors import InputError
+from rheos.data.calendar import HARMONICS
 
 
 class WindowSpec(BaseModel):
@@ -16,6 +17,7 @@ class WindowSpec(BaseModel):
         horizon: S, frames to forecast.
         lags: seasonal lags (frames) whose values accompany every frame; each at least `horizon`, so
             that they are known for the whole future.
+        harmonics: calendar harmonics of the day, the week and the year.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,6 +25,7 @@ class WindowSpec(BaseModel):
     history: int = Field(ge=1)
     horizon: int = Field(ge=1)
     lags: tuple[int, ...] = ()
+    harmonics: dict[str, int] = Field(default_factory=lambda: dict(HARMONICS))
 
     @model_validator(mode="after")
     def _lags_are_known(self) -> "WindowSpec":

@@ -1,7 +1,7 @@
 """A recipe: everything that decides what is fitted, and the proposal made from the data itself."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from rheos.calibrate import CALIBRATIONS, AffineCalibration
 from rheos.core.method import one_of
 from rheos.data.anchor import ANCHORS, Ridge
+from rheos.data.calendar import HARMONICS, harmonics_for, step_seconds
 from rheos.data.codec.chain import Link
 from rheos.data.codec.scale import Scale
 from rheos.data.dataset import Dataset
@@ -33,6 +34,7 @@ class Recipe(BaseModel):
         horizon: S, frames to forecast.
         history: P, frames of history inside the clip.
         lags: seasonal lags in frames that accompany every frame.
+        harmonics: calendar harmonics of the day, the week and the year.
         holdout: last frames kept out of everything that is fitted.
         validation: share of the training span, in blocks, for early stopping and calibration.
         seed: of initial weights, batches and noise.
@@ -53,6 +55,7 @@ class Recipe(BaseModel):
     horizon: int = Field(ge=1)
     history: int = Field(ge=1)
     lags: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    harmonics: dict[Literal["day", "week", "year"], int] = Field(default_factory=lambda: dict(HARMONICS))  # type: ignore[arg-type]
     holdout: int = Field(default=0, ge=0)
     validation: float = Field(default=0.12, gt=0, lt=0.5)
     seed: int = 0
@@ -82,7 +85,12 @@ class Recipe(BaseModel):
     @property
     def window(self) -> WindowSpec:
         """Sizes of a window."""
-        return WindowSpec(history=self.history, horizon=self.horizon, lags=self.lags)
+        return WindowSpec(
+            history=self.history,
+            horizon=self.horizon,
+            lags=self.lags,
+            harmonics=dict(self.harmonics),
+        )
 
 
 def lags_for(periods: tuple[int, ...], horizon: int, frames: int) -> tuple[int, ...]:
@@ -116,6 +124,8 @@ def propose(dataset: Dataset, horizon: int, holdout: int = 0) -> dict[str, Any]:
         "lags": list(lags_for(layout.periods, horizon, frames)),
         "network": {"kind": "field" if field else "series"},
     }
+    if layout.frequency is not None:
+        proposal["harmonics"] = harmonics_for(frames * step_seconds(layout.frequency))
     if len(dataset.recordings) > 1 and not field:
         proposal["codec"] = [{"kind": "scale", "mode": "window"}]
     if field:
