@@ -70,7 +70,7 @@ def default_of(model: type[BaseModel], name: str) -> str:
     field = model.model_fields[name]
     value = field.get_default(call_default_factory=True)
     if value is PydanticUndefined:
-        return "proposed from the data"
+        return "from the data" if name == "history" else "needed"
     if isinstance(value, Method):
         return f"`{value.name()}`"
     if isinstance(value, BaseModel):

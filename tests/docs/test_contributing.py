@@ -14,7 +14,9 @@ from rheos.process.schedule import SCHEDULES, Schedule
 
 ROOT = Path(__file__).resolve().parents[2]
 TITLED = re.compile(r'^```python title="([^"]+)"\n(.*?)^```$', re.M | re.S)
-FILES = dict(TITLED.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+FILES = dict(TITLED.findall(PAGE))
+PLANTED = re.findall(r"^    \(\n(.*?)^    \),$", PAGE, re.M | re.S)
 METHOD, TEST = FILES
 NAME = METHOD.removeprefix("src/").removesuffix(".py").replace("/", ".")
 
@@ -72,10 +74,8 @@ def test_it_is_not_in_the_registry_yet(method):
     assert schedule.summary().endswith(".")
 
 
-@pytest.mark.parametrize(
-    "block", re.findall(r"^    \(\n(.*?)^    \),$", (ROOT / "CONTRIBUTING.md").read_text(), re.M | re.S)
-)
-def test_its_planted_errors_are_noticed(block, method, tmp_path):
+@pytest.mark.parametrize("block", PLANTED)
+def test_its_planted_errors_break_a_law(block, method, tmp_path):
     file, old, new = re.findall(r'"(.*)",', block)
     assert file == METHOD
     assert FILES[METHOD].count(old) == 1

@@ -13,7 +13,7 @@ SMALL_FIELD = [
     "training.steps=2",
     "training.checks=1",
     "network.base=8",
-    "network.multipliers=[1,2]",
+    "network.multipliers=[1]",
     "block=4",
 ]
 
