@@ -4,6 +4,7 @@ The folder has `config.json`, `model.safetensors` and a card, `README.md`. Nothi
 nothing from it is run.
 """
 
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -260,7 +261,8 @@ def stamps_from_json(content: Mapping[str, Any]) -> pd.Index:
         import cftime
 
         kind = cftime._cftime.DATE_TYPES[content["calendar"]]
-        return xr.CFTimeIndex([kind.fromisoformat(value) for value in content["values"]])
+        parts = ([int(part) for part in re.split(r"[-T:.]", value)] for value in content["values"])
+        return xr.CFTimeIndex([kind(*numbers) for numbers in parts])
     return pd.DatetimeIndex(pd.to_datetime(content["values"], format="ISO8601"))
 
 
