@@ -67,19 +67,19 @@ def test_rmse_and_spread():
 
 def test_a_reliable_ensemble_has_spread_as_large_as_its_error():
     rng = np.random.default_rng(1)
-    made = [(rng.normal(size=(5, 4, 2)), rng.normal(size=(4, 2))) for _ in range(3000)]
+    made = [(rng.normal(size=(5, 4, 2)), rng.normal(size=(4, 2))) for _ in range(1000)]
     scores = taken_in(made).scores(CHANNELS, np.ones(2))
-    assert scores["spread_skill"] == pytest.approx(1.0, abs=0.02)
+    assert scores["spread_skill"] == pytest.approx(1.0, abs=0.03)
 
 
 def test_coverage_counts_truths_inside_the_interval():
     rng = np.random.default_rng(1)
-    made = [(rng.normal(size=(19, 4, 2)), rng.normal(size=(4, 2))) for _ in range(2000)]
+    made = [(rng.normal(size=(19, 4, 2)), rng.normal(size=(4, 2))) for _ in range(1000)]
     tally = taken_in(made)
     assert tally.scores(CHANNELS, SCALE)["coverage_90"] == pytest.approx(0.9, abs=0.01)
-    assert np.mean(tally.levels, axis=0)[:3] == pytest.approx([0.5, 0.8, 0.9], abs=0.01)
-    assert tally.histogram.sum() == 16_000
-    assert tally.histogram / 16_000 == pytest.approx(np.full(20, 0.05), abs=0.01)
+    assert np.mean(tally.levels, axis=0)[:3] == pytest.approx([0.5, 0.8, 0.9], abs=0.02)
+    assert tally.histogram.sum() == 8000
+    assert tally.histogram / 8000 == pytest.approx(np.full(20, 0.05), abs=0.01)
 
 
 def test_wql_is_a_ratio_of_sums_over_everything():

@@ -179,4 +179,15 @@ def _extend_cftime(stamps: pd.Index, frequency: str, n: int) -> pd.Index:
 def through(stamps: pd.Index, frequency: str | None, frames: int) -> pd.Index:
     """An axis cut or continued to a number of frames."""
     missing = frames - len(stamps)
-    return stamps.append(extend(stamps, frequency, missing)) if missing > 0 else stamps[:frames]
+    return joined(stamps, extend(stamps, frequency, missing)) if missing > 0 else stamps[:frames]
+
+
+def joined(earlier: pd.Index, later: pd.Index) -> pd.Index:
+    """Two runs of stamps as one axis of their own type."""
+    whole = earlier.append(later)
+    if not hasattr(earlier, "calendar"):
+        return whole
+    # xarray is slow to import and needed for model calendars only, whose axes forget their type.
+    import xarray as xr
+
+    return xr.CFTimeIndex(whole)

@@ -195,9 +195,9 @@ class WindowSource:
         stamps, frequency = self.dataset.recordings[recording].stamps, self.dataset.layout.frequency
         first, last = origin - self.spec.history, origin + self.spec.horizon
         if last > len(stamps):
-            stamps = stamps.append(calendar.extend(stamps, frequency, last - len(stamps)))
+            stamps = calendar.joined(stamps, calendar.extend(stamps, frequency, last - len(stamps)))
         if first < 0:
-            stamps = calendar.extend(stamps, frequency, first).append(stamps)
+            stamps = calendar.joined(calendar.extend(stamps, frequency, first), stamps)
             first, last = 0, last - first
         return stamps[first:last]
 
