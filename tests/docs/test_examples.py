@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-import matplotlib as mpl
 import pytest
 import typer
 import yaml
@@ -76,7 +75,6 @@ def folder(started: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     target = tmp_path / "folder"
     shutil.copytree(started, target)
     monkeypatch.chdir(target)
-    monkeypatch.setattr(mpl, "rcParams", mpl.rcParams | {"backend": "agg"})
     return target
 
 
