@@ -1,5 +1,6 @@
 """A forecast: an ensemble of joint futures as an xarray Dataset, with what users ask of it."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +72,10 @@ class Forecast:
         Args:
             levels: in [0, 1].
         """
-        return self.dataset.quantile(levels, dim="member", keep_attrs=True)
+        with warnings.catch_warnings():
+            # Land, and origins that other sequences have, hold no members at all: their quantiles are NaN.
+            warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+            return self.dataset.quantile(levels, dim="member", keep_attrs=True)
 
     def probability(self, event: str, level: float = 0.9) -> xr.Dataset:
         """Chance of an event with the interval that the number of members allows.
@@ -102,7 +106,7 @@ class Forecast:
         return first_passage(parsed.occurs(self.dataset[parsed.variable]))
 
     def to_dataframe(self, levels: Sequence[float] = (0.1, 0.5, 0.9)) -> pd.DataFrame:
-        """A table: one row an init time, lead time and variable; columns mean and quantiles.
+        """A table: one row an init time, lead time and variable that was forecast; columns mean and quantiles.
 
         Args:
             levels: quantile levels; 0.1 becomes column "P10".
@@ -115,7 +119,7 @@ class Forecast:
             table.insert(0, "mean", mean[name].to_series())
             table.insert(0, "variable", name)
             frames.append(table)
-        table = pd.concat(frames).reset_index()
+        table = pd.concat(frames).dropna(subset="mean").reset_index()
         if "valid_time" in self.dataset.coords:
             stamps = self.dataset["valid_time"].to_series()
             position = table.set_index(["init_time", "lead_time"]).index

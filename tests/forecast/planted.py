@@ -1,0 +1,93 @@
+"""Planted errors of training and forecasting: (file, line as it is, line gone wrong[, tests])."""
+
+_KILL = "tests/forecast/test_kill.py tests/train"
+_BITS = "tests/forecast/test_same_bits.py"
+_LEAK = "tests/forecast/test_leakage.py"
+_TRIP = "tests/forecast/test_round_trip.py"
+
+PLANTED = [
+    (
+        "src/rheos/train/average.py",
+        "beta = (1.0 - 1.0 / step) ** (self._exponent + 1.0)",
+        "beta = (1.0 - 1.0 / step) ** self._exponent",
+        "tests/train",
+    ),
+    (
+        "src/rheos/train/loop.py",
+        "(1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))",
+        "(1 + math.cos(math.pi * step / max(1, steps)))",
+        "tests/train",
+    ),
+    (
+        "src/rheos/train/loop.py",
+        'self.best[i].copy_(tensors[f"best.{i}"])',
+        'self.best[i].copy_(tensors[f"average.{i}"])',
+        _KILL,
+    ),
+    (
+        "src/rheos/train/loop.py",
+        'self._gathered = list(tensors["gathered"]) if "gathered" in tensors else []',
+        "self._gathered = []",
+        "tests/train",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        "training = known.until(held_out)",
+        "training = self.dataset",
+        _LEAK,
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        "windows = WindowSource(known, recipe.window, codec)",
+        "windows = WindowSource(self.dataset, recipe.window, codec)",
+        _LEAK,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "past=_whole(recording.past[first:origin], last - first),",
+        "past=_whole(recording.past[first:last], last - first),",
+        _LEAK,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "before = np.asarray(recording.values[first:origin], np.float32)",
+        "before = np.asarray(recording.values[first + 1 : origin + 1], np.float32)",
+        _LEAK,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "center = self._first_block(recording, origin).mean(0, dtype=np.float64)",
+        "center = values.mean(0, dtype=np.float64)",
+        _BITS,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "members = torch.arange(number * rows, (number + 1) * rows)",
+        "members = torch.arange(rows)",
+        _BITS,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "if self._first is None or self._first[0] != (recording, origin):",
+        "if self._first is None:",
+        _BITS,
+    ),
+    (
+        "src/rheos/forecast/store.py",
+        'lines = self._journal.read_text().split("\\n")[:-1]',
+        'lines = self._journal.read_text().split("\\n")',
+        _KILL,
+    ),
+    (
+        "src/rheos/forecast/model.py",
+        'return {"start": int(stamps[0]), "length": len(stamps), "step": step}',
+        'return {"start": int(stamps[0]), "length": len(stamps), "step": 1}',
+        _TRIP,
+    ),
+    (
+        "src/rheos/forecast/event.py",
+        "low = xr.apply_ufunc(lambda h, n: stats.beta.ppf(tail, h + 0.5, n - h + 0.5), hits, count)",
+        "low = xr.apply_ufunc(lambda h, n: stats.beta.ppf(tail, h + 1, n - h + 1), hits, count)",
+        "tests/forecast/test_event.py",
+    ),
+]
