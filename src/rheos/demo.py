@@ -39,7 +39,7 @@ def scenes() -> tuple[Scene, Scene]:
     """The two data sets: a monthly series and a turbulent flow."""
     sea = Scene(
         name="pacific",
-        title="Sea-surface temperature of the equatorial Pacific",
+        title="Sea-surface temperature off Peru (Niño 1+2)",
         subtitle="Monthly means 1950-2010 (NOAA), six months ahead; the last fourteen years were held out.",
         dataset=read(path("elnino")),
         horizon=6,

@@ -60,7 +60,16 @@ def test_anchors_are_finite_whatever_is_missing(config):
     assert anchor.dtype == scale.dtype == np.float32
     assert np.isfinite(anchor).all()
     assert (scale > 0).all()
-    assert (scale[:6] == 1).all()
+
+
+def test_history_is_scaled_by_how_far_it_lies_from_the_last_value():
+    """A random walk: k frames back it is sqrt(k) steps away; the last frame takes the one before it."""
+    steps = np.random.default_rng(3).normal(size=(4000, 1))
+    source = source_of(np.cumsum(steps, 0), history=6, lags=(), periods=())
+    _, scale = Persistence().fit(source, everything(source))(source.batch(np.arange(2)))
+    unit = source.codec.scale[0]
+    expected = np.sqrt([5, 4, 3, 2, 1, 1]) / unit
+    np.testing.assert_allclose(scale[:6, 0], expected, rtol=0.08)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=repr)

@@ -33,14 +33,14 @@ def data():
 
 @pytest.mark.parametrize("process", PROCESSES)
 def test_a_known_law(process, data):
-    """Fair CRPS within 6 % of the exact law's on the same windows, coverage of the
+    """Fair CRPS within 10 % of the exact law's on the same windows, coverage of the
     90 % interval within 8 points of the exact law's there."""
     model = fit(data, HORIZON, words=(*WORDS, *PROCESSES[process]))
     cases = []
     backtest(model, data, windows=WINDOWS, members=32, keep=cases.append, baselines=[Persistence()])
     ours = np.mean([crps(case.ensemble, case.truth) for case in cases])
     exact = np.mean([crps_normal(*law(data, case), case.truth) for case in cases])
-    assert 0.97 < ours / exact < 1.06
+    assert 0.97 < ours / exact < 1.1
     inside = np.mean([covered(case.ensemble, case.truth) for case in cases])
     errors = [(case.truth - mean) / deviation for case in cases for mean, deviation in [law(data, case)]]
     assert inside == pytest.approx(np.mean(np.abs(errors) < Z_90), abs=0.08)

@@ -126,7 +126,7 @@ def test_learns_one_clip_by_heart(either):
     network = config.build(case.shapes).double()
     target = torch.randn_like(case.x)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
-    for _ in range(150):
+    for _ in range(300):
         optimizer.zero_grad()
         loss = (case.answer(network) - target).square().mean()
         loss.backward()

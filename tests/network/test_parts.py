@@ -70,8 +70,8 @@ def test_modulated_branch_is_gated_shifted_and_scaled():
     nn.init.normal_(module.gate.weight)
     nn.init.normal_(module.norm.modulation.weight)
     scale, shift = (condition @ module.norm.modulation.weight.T).split(6, dim=-1)
-    centred = tokens - tokens.mean(-1, keepdim=True)
-    unit = centred / (tokens.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()
+    centerd = tokens - tokens.mean(-1, keepdim=True)
+    unit = centerd / (tokens.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()
     expected = tokens + (condition @ module.gate.weight.T) * module.branch(unit * (1 + scale) + shift)
     torch.testing.assert_close(module(tokens, condition), expected, rtol=0, atol=1e-12)
 
@@ -100,7 +100,9 @@ def test_entry_inputs_are_these(case):
     assert inputs.shape == (2, 5, shapes.entry_inputs, 2)
     history = torch.zeros_like(full.x)
     history[:, :3] = context.history
-    expected = [full.x * context.mask, history * context.mask, context.mask, *context.lagged.unbind(2)]
+    deviation = (full.x - context.anchor) / context.anchor_scale * context.mask
+    expected = [deviation, history * context.mask, context.mask]
+    expected += [(lag - context.anchor) * (lag != 0) for lag in context.lagged.unbind(2)]
     expected += [(lag != 0).double() for lag in context.lagged.unbind(2)]
     expected += [context.anchor, context.anchor_scale]
     for i, value in enumerate(expected):

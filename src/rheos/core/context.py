@@ -25,7 +25,7 @@ class Context:
         past: covariates known over the history only `(b, P, k)`.
         static: constants of the sequence `(b, k)`.
         lagged: the targets' own values at seasonal lags of every frame `(b, f, k, *features)`.
-        anchor: centre of the canonical coordinates `(b, f, *features)`.
+        anchor: center of the canonical coordinates `(b, f, *features)`.
         anchor_scale: their scale, broadcastable to `(b, f, *features)`.
         observation: observed future entries for guidance `(b, f, *features)`.
         observation_mask: 1 where `observation` holds one.

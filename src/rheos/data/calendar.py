@@ -35,16 +35,16 @@ def step_seconds(frequency: str) -> float:
 
 
 def harmonics_for(seconds: float) -> dict[str, int]:
-    """Harmonics of each cycle that a span of data can teach: none of a cycle it holds less than twice.
+    """Harmonics of each cycle that a span of data can teach: none of a cycle it holds less than four times.
 
-    One harmonic up to five cycles: more would tell single days of the few years apart, and a network
-    would learn those by heart.
+    One harmonic up to ten cycles. With few years more would tell their single days apart, and what
+    happened on them would be learned by heart.
 
     Args:
         seconds: length of the span.
     """
     turns = {"day": seconds / _DAY, "week": seconds / _WEEK, "year": seconds / _YEAR}
-    return {name: 0 if n < 2 else 1 if n < 5 else HARMONICS[name] for name, n in turns.items()}
+    return {name: 0 if n < 4 else 1 if n < 10 else HARMONICS[name] for name, n in turns.items()}
 
 
 def _cycles(frequency: str | None, periods: tuple[int, ...], harmonics: Mapping[str, int]) -> list[_Cycle]:

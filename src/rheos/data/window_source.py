@@ -252,7 +252,7 @@ def to_context(
 ) -> tuple[Tensor, Context]:
     """A batch as the coded clip and its context.
 
-    Missing entries are 0, the codec's centre, in the clip, the history, the lagged values and the
+    Missing entries are 0, the codec's center, in the clip, the history, the lagged values and the
     covariates; the mask tells them apart for clip and history.
 
     Args:
@@ -284,8 +284,8 @@ def to_context(
         periodic=periodic,
     )
     if anchor is not None:
-        centre = _filled(anchor[0])
-        context = replace(context, anchor=centre, anchor_scale=_filled(anchor[1]).expand(centre.shape))
+        center = _filled(anchor[0])
+        context = replace(context, anchor=center, anchor_scale=_filled(anchor[1]).expand(center.shape))
     return _filled(clip), context
 
 

@@ -35,7 +35,7 @@ from rheos.train.settings import steps_within
 
 _TRAINING_SHARE = 0.75  # of the time; the rest goes into held-out scores, anchor and calibration
 _CALIBRATION_WINDOWS = 40
-_HELD_OUT = (24, 12)  # windows and members of the held-out score while training
+_HELD_OUT = (64, 6)  # windows and members of the held-out score while training: many small ensembles
 
 
 def fingerprint(dataset: Dataset) -> str:

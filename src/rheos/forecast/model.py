@@ -82,7 +82,7 @@ class FittedModel:
         recipe: what was fitted.
         layout: of the training data.
         codec: raw to coded units.
-        anchor: centre and scale of the canonical coordinates.
+        anchor: center and scale of the canonical coordinates.
         denoiser: the trained network with its process.
         calibration: of the ensemble.
         exists: `features` bool, entries ever observed in training.

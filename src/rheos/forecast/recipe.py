@@ -42,7 +42,7 @@ class Recipe(BaseModel):
         data: how the source is read.
         roles: role of each column: target, known_future, past, static, ignore.
         codec: raw units to coded units, applied in this order.
-        anchor: centre and scale of the canonical coordinates.
+        anchor: center and scale of the canonical coordinates.
         process: the way into noise.
         network: the backbone.
         objective: the loss and its law of model times.

@@ -49,7 +49,9 @@ def entry_inputs(x: Tensor, context: Context, shapes: Shapes) -> Tensor:
 
     Returns:
         `(b, f, k, *features)`, k = `shapes.entry_inputs`: the clip and the history where they exist, the
-        mask, lagged values and whether each is present, anchor and its scale.
+        mask, lagged values and whether each is present, anchor and its scale. Where there is an anchor, the
+        clip is read as deviations from it in units of its scale, and lagged values as deviations from it:
+        what is left to explain is small beside the level, and must not look small to the network.
 
     Raises:
         IncompatibleError: the context is not of the declared sizes.
@@ -64,13 +66,20 @@ def entry_inputs(x: Tensor, context: Context, shapes: Shapes) -> Tensor:
     history = _given(context.history, (batch, shapes.history, *features), "history", x)
     mask = x.new_ones(x.shape) if context.mask is None else _given(context.mask, x.shape, "mask", x)
     lagged = _given(context.lagged, (batch, frames, shapes.lags, *features), "lagged values", x)
-    parts = [torch.stack((x * mask, _over_clip(history, frames) * mask, mask), dim=2), lagged]
+    present = (lagged != 0).to(x.dtype)
     # A missing lagged value is 0 in coded units; saying so spares the network a spike at 0.
-    parts.append((lagged != 0).to(x.dtype))
-    if shapes.anchor:
-        anchor = _given(context.anchor, x.shape, "anchor", x)
-        scale = x.new_ones(()) if context.anchor_scale is None else context.anchor_scale
-        parts.append(torch.stack((anchor, scale.expand(x.shape)), dim=2))
+    if not shapes.anchor:
+        parts = [torch.stack((x * mask, _over_clip(history, frames) * mask, mask), dim=2), lagged, present]
+        return torch.cat(parts, dim=2)
+    anchor = _given(context.anchor, x.shape, "anchor", x)
+    scale = x.new_ones(()) if context.anchor_scale is None else context.anchor_scale
+    deviation = (x - anchor) / scale * mask
+    parts = [
+        torch.stack((deviation, _over_clip(history, frames) * mask, mask), dim=2),
+        (lagged - anchor[:, :, None]) * present,
+        present,
+        torch.stack((anchor, scale.expand(x.shape)), dim=2),
+    ]
     return torch.cat(parts, dim=2)
 
 

@@ -1,4 +1,4 @@
-"""Anchors: point forecasts that centre and scale the canonical coordinates."""
+"""Anchors: point forecasts that center and scale the canonical coordinates."""
 
 from rheos.data.anchor.base import Anchor, FittedAnchor
 from rheos.data.anchor.none import NoAnchor

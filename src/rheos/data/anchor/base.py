@@ -1,8 +1,9 @@
-"""What an anchor is: the centre and scale of canonical coordinates, u_0 = (x_0 - anchor) / scale.
+"""What an anchor is: the center and scale of canonical coordinates, u_0 = (x_0 - anchor) / scale.
 
 An anchor is a point forecast from what is known at the origin. The better it is, the less is left for
 the process to explain; its scale, the residual's root mean square by lead, makes u_0 of about unit
-variance at every lead. History frames have the last observed value as anchor, and scale 1.
+variance at every lead. History frames have the last observed value as anchor, and as scale how far such
+frames lie from it, so that the recent path, too, has about unit variance.
 """
 
 from abc import ABC, abstractmethod
@@ -95,26 +96,46 @@ def residual_scale(
     source: WindowSource, indices: np.ndarray, forecast: Callable[[WindowBatch], np.ndarray]
 ) -> np.ndarray:
     """Root mean square of `future - forecast` over windows, as a `(F, *features)` scale."""
-    shape = (source.spec.horizon, *source.dataset.features)
-    square, count = np.zeros(shape), np.zeros(shape)
+    future, past = (
+        np.zeros((2, n, *source.dataset.features)) for n in (source.spec.horizon, source.spec.history)
+    )
     for batch in chunks(source, indices):
-        error = batch.future.astype(np.float64) - forecast(batch)
-        square += np.nansum(error**2, axis=0)
-        count += np.isfinite(error).sum(0)
-    return whole_scale(square, count, source.spec.history)
+        future += squares(batch.future.astype(np.float64) - forecast(batch))
+        past += history_squares(batch.history)
+    return whole_scale(future, past)
 
 
-def whole_scale(square: np.ndarray, count: np.ndarray, history: int) -> np.ndarray:
-    """Scale of all frames from summed squares `(S, *features)`: 1 on history, floored where tiny.
+def squares(error: np.ndarray) -> np.ndarray:
+    """Sum over windows of squared errors, and how many there were: `(2, frames, *features)`."""
+    return np.stack([np.nansum(error**2, axis=0), np.isfinite(error).sum(0)])
+
+
+def _drift(history: np.ndarray) -> np.ndarray:
+    """History less the last observed value, the last frame standing in for by the one before it."""
+    away = history.astype(np.float64) - last_observed(history)[:, None]
+    # The last frame is its own anchor; its deviation would be 0 and no scale.
+    away[:, -1] = away[:, -2] if history.shape[1] > 1 else np.nan
+    return away
+
+
+def history_squares(history: np.ndarray) -> np.ndarray:
+    """:func:`squares` of how far each history frame lies from the last observed value."""
+    return squares(_drift(history))
+
+
+def whole_scale(future: np.ndarray, past: np.ndarray) -> np.ndarray:
+    """Scale of all frames `(F, *features)` from the summed squares and counts of future and past.
 
     Entries never seen get their channel's mean scale, and none less than 5 % of it (sea ice would
     otherwise blow up); a channel without residuals gets 1.
     """
+    return np.concatenate([_root(*past), _root(*future)]).astype(np.float32)
+
+
+def _root(square: np.ndarray, count: np.ndarray) -> np.ndarray:
     space = tuple(range(2, square.ndim))
     total, seen = square.sum(space, keepdims=True), count.sum(space, keepdims=True)
     typical = np.sqrt(total / np.maximum(seen, 1))
     typical = np.where(typical > 1e-9, typical, 1.0)
     own = np.sqrt(square / np.maximum(count, 1))
-    future = np.where(count > 0, np.maximum(own, _CELL_FLOOR * typical), typical)
-    past = np.ones((history, *square.shape[1:]))
-    return np.concatenate([past, future]).astype(np.float32)
+    return np.where(count > 0, np.maximum(own, _CELL_FLOOR * typical), typical)

@@ -16,7 +16,15 @@ import torch
 from pydantic import Field
 
 from rheos.core.errors import InputError
-from rheos.data.anchor.base import Anchor, FittedAnchor, last_observed, some, whole_scale, window_bytes
+from rheos.data.anchor.base import (
+    Anchor,
+    FittedAnchor,
+    history_squares,
+    last_observed,
+    some,
+    whole_scale,
+    window_bytes,
+)
 from rheos.data.anchor.penalty import Solutions, leave_out
 from rheos.data.anchor.ridge_features import Plan
 from rheos.data.window_source import WindowSource
@@ -131,7 +139,8 @@ class _Regression:
             weights[items] = np.take_along_axis(found.weights, best[..., None], 0)[0]
             square[items] = np.take_along_axis(found.square, best, 0)[0]
             seen[items] = found.count
-        scale = whole_scale(square.T.reshape(shape), seen.T.reshape(shape), self.batch.history.shape[1])
+        future = np.stack([square.T.reshape(shape), seen.T.reshape(shape)])
+        scale = whole_scale(future, history_squares(self.batch.history))
         return FittedRidge(scale=scale, plan=self.plan, base=base, weights=weights)
 
     def _shared(self, pilot: np.ndarray) -> np.ndarray:

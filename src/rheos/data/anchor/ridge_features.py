@@ -136,11 +136,11 @@ class Plan:
         mean = np.transpose(_mean(lagged), (2, 0, 1))
         at = np.minimum(np.arange(frames, total)[:, None] + self.neighbors, total - 1)
         around = np.transpose(lagged[:, at], (4, 1, 0, 2, 3)).reshape(entries, total - frames, rows, -1)
-        centre = np.transpose(lagged[:, frames:], (3, 1, 0, 2))
+        center = np.transpose(lagged[:, frames:], (3, 1, 0, 2))
         error = np.transpose(lagged[:, frames - 1], (2, 0, 1))[:, None]
         clock = np.swapaxes(calendar, 0, 1)[None].astype(np.float64)
         parts = [origin.reshape(entries, 1, rows, -1), mean[:, None], around]
-        parts += [centre * clock[..., [column]] for column in (*self.day, *self.week)]
+        parts += [center * clock[..., [column]] for column in (*self.day, *self.week)]
         parts += [error * clock[..., [column]] for column in self.day]
         return parts
 
