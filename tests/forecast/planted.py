@@ -32,8 +32,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/fitting.py",
-        "training = known.until(held_out)",
-        "training = self.dataset",
+        "codec = Chain(links=recipe.codec).fit(known)",
+        "codec = Chain(links=recipe.codec).fit(self.dataset)",
         _LEAK,
     ),
     (

@@ -106,7 +106,7 @@ class Forecast:
         return first_passage(parsed.occurs(self.dataset[parsed.variable]))
 
     def to_dataframe(self, levels: Sequence[float] = (0.1, 0.5, 0.9)) -> pd.DataFrame:
-        """A table: one row an init time, lead time and variable that was forecast; columns mean and quantiles.
+        """A table: one row an init time, lead time and variable; columns mean and quantiles.
 
         Args:
             levels: quantile levels; 0.1 becomes column "P10".
