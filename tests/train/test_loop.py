@@ -1,5 +1,7 @@
 """The loop: its schedule, its choice of weights, and runs that are cut off anywhere and continued."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -75,7 +77,7 @@ def test_the_rate_rises_then_falls_to_zero():
     assert rates[9] == pytest.approx(1.0)
     assert rates[55] == pytest.approx(0.5)
     assert rates[99] < 1e-3
-    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a >= b for a, b in pairwise(rates[10:]))
 
 
 def test_only_matrices_decay():

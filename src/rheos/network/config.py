@@ -15,7 +15,8 @@ from rheos.network.shapes import Shapes
 
 # Beyond this many tokens a row, activations outgrow memory before arithmetic outgrows patience.
 _TOKENS_KEPT = 4096
-_PATCHES, _PATCHES_OF_MANY_CHANNELS, _MANY_CHANNELS = 16, 12, 9
+# A row has about this many tokens: wide tables are cut into longer patches.
+_PATCHES, _FEWEST_PATCHES, _TOKENS = 16, 3, 256
 # Cells of the body's finest grid that two CPU cores still train on in minutes.
 _GRID_CELLS, _TINY_GRID = 1200, 256
 
@@ -51,7 +52,7 @@ class SeriesNetwork(Method):
         heads: attention heads.
         expansion: hidden size of the perceptrons, in widths.
         rank: rank of the linear path.
-        patch: frames a token; None: so many that a clip has about 16 tokens a channel.
+        patch: frames a token; None: so many that a channel has about 16 tokens, fewer in wide tables.
         recompute: save memory in training by computing blocks twice; None: where there are many tokens.
     """
 
@@ -81,7 +82,7 @@ class SeriesNetwork(Method):
             raise IncompatibleError(
                 f"network.width={self.width} does not divide by network.heads={self.heads}; change one."
             )
-        patches = _PATCHES if shapes.channels < _MANY_CHANNELS else _PATCHES_OF_MANY_CHANNELS
+        patches = min(_PATCHES, max(_FEWEST_PATCHES, _TOKENS // shapes.channels))
         patch = self.patch or max(1, round(shapes.frames / patches))
         tokens = shapes.channels * -(-shapes.frames // patch)
         with _initialization(seed):

@@ -1,0 +1,1 @@
+"""Benchmarks: skill on real data, and cost as ratios in one run."""
