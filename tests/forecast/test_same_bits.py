@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tiny
 
+from rheos.forecast.engine import Engine
 from rheos.forecast.forecast import Forecast
+from rheos.sample.preset import preset
 
 KINDS = ("table", "panel", "field")
 
@@ -86,3 +88,28 @@ def test_sequences_of_a_panel_do_not_share_noise(panel_model):
     own = [values.isel(unique_id=i).dropna("init_time", how="all").values[0] for i in range(3)]
     scaled = [(v - v.mean(0)) / v.std(0) for v in own]
     assert np.abs(scaled[0] - scaled[1]).max() > 0.1
+
+
+def test_no_two_members_are_alike(model):
+    for values in member_values(model.forecast(members=12, quality="fast")):
+        assert len(np.unique(values.reshape(12, -1), axis=0)) == 12
+
+
+def member_values(forecast):
+    """Each variable with members first and what was not forecast left out."""
+    for name in forecast.variables:
+        values = np.moveaxis(forecast.dataset[name].values, forecast.dataset[name].dims.index("member"), 0)
+        yield values[:, ~np.isnan(values).any(0)]
+
+
+def test_calibration_moves_every_member_about_the_mean_of_the_first_block(table_model):
+    raw, moved = (
+        Engine(table_model.model, table_model.model.tail, preset("fast"), calibrated=calibrated)
+        for calibrated in (False, True)
+    )
+    origin = table_model.model.tail.recordings[0].observed
+    center = raw.block(0, origin, 0).mean(0, dtype=np.float64)
+    fitted = table_model.model.calibration
+    for number in range(3):
+        expected = center + fitted.shift + fitted.scale * (raw.block(0, origin, number) - center)
+        assert moved.block(0, origin, number) == pytest.approx(expected, rel=1e-5, abs=1e-6)
