@@ -16,17 +16,18 @@ from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.core.files import read_json, write_json
 from rheos.core.keys import Key, Purpose
+from rheos.data.anchor.base import some
 from rheos.data.codec import Chain
 from rheos.data.dataset import Dataset, Recording
 from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise.denoiser import Denoiser
 from rheos.forecast.engine import Engine
 from rheos.forecast.held_out import split
+from rheos.forecast.measure import canonical_futures, channel_scale, deviation, solver_bias
 from rheos.forecast.model import FittedModel, History, grid_features
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.store import stamp_text
 from rheos.network.shapes import Shapes
-from rheos.process.process import Process
 from rheos.sample.preset import preset
 from rheos.sample.sample import sample
 from rheos.score import aggregate, crps
@@ -95,7 +96,8 @@ class Fitting:
         shapes = Shapes.of(clip, context)
         network = recipe.network.build(shapes, recipe.seed)
         process = recipe.process.build(anchored=True)
-        denoiser = Denoiser(network, process, sigma_data=_spread(process, batch, first))
+        canonical = canonical_futures(process, *batch(some(first, 256)))
+        denoiser = Denoiser(network, process, sigma_data=deviation(canonical))
         device = _device(recipe.training.device)
         denoiser.to(device)
         with torch.enable_grad():
@@ -115,6 +117,7 @@ class Fitting:
             shapes=shapes,
             history=self._history(known, trained, denoiser),
         )
+        model.history.bias = solver_bias(process, canonical)
         self._calibrate(model, known, windows, second, device)
         return model
 
@@ -307,36 +310,6 @@ def _told(calibration: FittedCalibration) -> dict[str, Any]:
     figures = {name: np.nan_to_num(values, nan=0.0).tolist() for name, values in calibration.figures.items()}
     changed = f"scale {calibration.scale.min():.2f} to {calibration.scale.max():.2f} by lead and variable"
     return {"note": calibration.note or changed, **figures}
-
-
-def _spread(
-    process: Process, batch: Callable[[np.ndarray], tuple[Tensor, Context]], indices: np.ndarray
-) -> float:
-    """Root mean square of canonical future entries over some training windows."""
-    chosen = indices[np.linspace(0, len(indices) - 1, min(64, len(indices))).round().astype(int)]
-    clip, context = batch(chosen)
-    frames = context.history_frames
-    canonical = process.canonical(clip, context)[:, frames:]
-    mask = context.mask[:, frames:] if context.mask is not None else torch.ones_like(canonical)
-    mean_square = float((canonical**2 * mask).sum() / mask.sum().clamp(min=1))
-    return float(np.clip(np.sqrt(mean_square), 0.05, 20.0))
-
-
-def channel_scale(dataset: Dataset) -> np.ndarray:
-    """Standard deviation of each channel over all frames, cells and recordings; 1 where constant."""
-    total = np.zeros(len(dataset.layout.channels))
-    square, count = total.copy(), total.copy()
-    for recording in dataset.recordings:
-        values = recording.values.astype(np.float64)
-        axes = tuple(i for i in range(values.ndim) if i != 1)
-        total += np.nansum(values, axis=axes)
-        count += np.isfinite(values).sum(axes)
-    mean = total / np.maximum(count, 1)
-    for recording in dataset.recordings:
-        values = np.moveaxis(recording.values.astype(np.float64), 1, -1) - mean
-        square += np.nansum(values**2, axis=tuple(range(values.ndim - 1)))
-    scale = np.sqrt(square / np.maximum(count, 1))
-    return np.where(scale > 1e-12 * np.maximum(1, np.abs(mean)), scale, 1.0)
 
 
 def tail(dataset: Dataset, frames: int) -> Dataset:
