@@ -99,12 +99,11 @@ def test_entry_inputs_are_these(case):
     inputs = entry_inputs(full.x, context, shapes)
     assert inputs.shape == (2, 5, shapes.entry_inputs, 2)
     history = torch.zeros_like(full.x)
-    history[:, :3] = context.history
+    history[:, :3] = (context.history - context.anchor[:, :3]) / context.anchor_scale[:, :3]
     deviation = (full.x - context.anchor) / context.anchor_scale * context.mask
-    expected = [deviation, history * context.mask, context.mask]
+    expected = [deviation, history * context.mask, context.mask, context.anchor_scale]
     expected += [(lag - context.anchor) * (lag != 0) for lag in context.lagged.unbind(2)]
     expected += [(lag != 0).double() for lag in context.lagged.unbind(2)]
-    expected += [context.anchor, context.anchor_scale]
     for i, value in enumerate(expected):
         assert torch.equal(inputs[:, :, i], value)
 

@@ -103,7 +103,7 @@ def test_recomputes_where_tokens_are_many():
             .recompute
         )
 
-    assert recomputes(1000)
+    assert recomputes(2000)
     assert not recomputes(20)
 
 

@@ -49,9 +49,9 @@ def entry_inputs(x: Tensor, context: Context, shapes: Shapes) -> Tensor:
 
     Returns:
         `(b, f, k, *features)`, k = `shapes.entry_inputs`: the clip and the history where they exist, the
-        mask, lagged values and whether each is present, anchor and its scale. Where there is an anchor, the
-        clip is read as deviations from it in units of its scale, and lagged values as deviations from it:
-        what is left to explain is small beside the level, and must not look small to the network.
+        mask, lagged values and whether each is present. Where there is an anchor all of them are read as
+        deviations from it, clip and history in units of its scale, which is given too: what is left to
+        explain must not look small beside the level, and a level not met in training must not mislead.
 
     Raises:
         IncompatibleError: the context is not of the declared sizes.
@@ -73,12 +73,13 @@ def entry_inputs(x: Tensor, context: Context, shapes: Shapes) -> Tensor:
         return torch.cat(parts, dim=2)
     anchor = _given(context.anchor, x.shape, "anchor", x)
     scale = x.new_ones(()) if context.anchor_scale is None else context.anchor_scale
-    deviation = (x - anchor) / scale * mask
+    scale = scale.expand(x.shape)
+    past = slice(0, shapes.history)
+    history = (history - anchor[:, past]) / scale[:, past]
     parts = [
-        torch.stack((deviation, _over_clip(history, frames) * mask, mask), dim=2),
+        torch.stack(((x - anchor) / scale * mask, _over_clip(history, frames) * mask, mask, scale), dim=2),
         (lagged - anchor[:, :, None]) * present,
         present,
-        torch.stack((anchor, scale.expand(x.shape)), dim=2),
     ]
     return torch.cat(parts, dim=2)
 

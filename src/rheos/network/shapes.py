@@ -69,7 +69,7 @@ class Shapes(BaseModel):
     @property
     def entry_inputs(self) -> int:
         """Numbers that :func:`rheos.network.inputs.entry_inputs` gives for every entry."""
-        return 3 + 2 * self.lags + 2 * self.anchor
+        return 3 + 2 * self.lags + self.anchor
 
     @property
     def frame_inputs(self) -> int:
