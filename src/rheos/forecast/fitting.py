@@ -101,7 +101,7 @@ class Fitting:
         device = _device(recipe.training.device)
         denoiser.to(device)
         with torch.enable_grad():
-            trained = self._train(denoiser, batch, first, second, device)
+            trained = self._train(denoiser, batch, (first, second), torch.from_numpy(exists), device)
         denoiser.to("cpu")
         leads = (recipe.horizon, len(known.layout.channels))
         model = FittedModel(
@@ -135,11 +135,11 @@ class Fitting:
         self,
         denoiser: Denoiser,
         batch: Callable[[np.ndarray, str], tuple[Tensor, Context]],
-        first: np.ndarray,
-        second: np.ndarray,
+        parts: tuple[np.ndarray, np.ndarray],
+        exists: Tensor,
         device: str,
     ) -> Trained:
-        recipe = self.recipe
+        recipe, (first, second) = self.recipe, parts
         settings = recipe.training
         bfloat = settings.precision == "bfloat16" or (settings.precision == "auto" and device == "cuda")
 
@@ -154,8 +154,11 @@ class Fitting:
         plan = self._plan(denoiser, loss, batch, second, device)
         held = second[np.linspace(0, len(second) - 1, plan["windows"]).round().astype(int)]
 
+        def here(indices: np.ndarray) -> tuple[Tensor, Context]:
+            return batch(indices, device)
+
         def validate(model: nn.Module) -> float:
-            return held_out_score(denoiser, batch, held, plan["members"], recipe, device)
+            return held_out_score(denoiser, here, held, exists, plan["members"], recipe)
 
         return Run(denoiser, loss, validate, settings, plan["steps"], self.folder)(self.progress)
 
@@ -261,42 +264,43 @@ class _Rehearsal:
 
 def held_out_score(
     denoiser: Denoiser,
-    batch: Callable[[np.ndarray, str], tuple[Tensor, Context]],
+    batch: Callable[[np.ndarray], tuple[Tensor, Context]],
     indices: np.ndarray,
+    exists: Tensor,
     members: int,
     recipe: Recipe,
-    device: str,
 ) -> float:
     """Mean fair CRPS in coded units over held-out windows, with the fast preset.
 
     Args:
         denoiser: the model.
-        batch: windows by index.
+        batch: windows by index, on the denoiser's device.
         indices: of the windows.
+        exists: `features` bool, which entries are forecast.
         members: of each small ensemble.
         recipe: gives history, seed and the number of rows at a time.
-        device: where the network is.
     """
     scores = []
     quick = preset("fast")
     together = max(1, 2 * recipe.block // members)
     for start in range(0, len(indices), together):
         part = indices[start : start + together]
-        clip, context = batch(part, device)
+        clip, context = batch(part)
         observed = context.mask
         if observed is None:
             raise RuntimeError("a context made from windows always has a mask")
-        context = replace(context, mask=torch.ones_like(observed)).repeat(members)
+        known = observed.clone()
+        # As when forecasting: which future entries will be observed is not known.
+        known[:, recipe.history :] = exists.to(known)
         key = Key.cat([Key.of(recipe.seed, members, "held out", str(int(i))) for i in part])
         drawn = sample(
             denoiser,
             (len(key), *clip.shape[1:]),
             key=key,
-            context=context,
+            context=replace(context, mask=known).repeat(members),
             solver=quick.solver,
             grid=quick.grid,
             evaluations=quick.evaluations,
-            device=device,
         )
         future = slice(recipe.history, None)
         ensemble = drawn.clips[:, future].reshape(len(part), members, -1).transpose(0, 1).cpu().numpy()
