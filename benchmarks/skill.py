@@ -64,7 +64,7 @@ CASES = {
         "fields/ersstv5_sst_2010_2020.nc",
         6,
         36,
-        members=50,
+        members=20,
         note="sea-surface temperature on 89 x 180 cells, mean over leads of 1 to 6 months",
     ),
     "exchange": Case(

@@ -131,7 +131,7 @@ def propose(dataset: Dataset, horizon: int, holdout: int = 0) -> dict[str, Any]:
     if field:
         cells = int(np.prod(dataset.features)) * (proposal["history"] + horizon)
         proposal["block"] = int(np.clip(4_000_000 // cells, 4, 50))
-        proposal["training"] = {"batch": int(np.clip(2_000_000 // cells, 4, 32))}
+        proposal["training"] = {"batch": int(np.clip(200_000 // cells, 4, 16))}
     elif len(layout.channels) > 8:
         proposal["training"] = {"batch": int(np.clip(512 // len(layout.channels), 8, 64))}
     return proposal
