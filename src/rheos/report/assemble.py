@@ -169,7 +169,7 @@ def _fields(model: FittedModel, dataset: Dataset, cases: Sequence[Case]) -> tupl
         return ()
     names = layout.dims[1:]
     coords = [layout.coords.get(name) for name in names]
-    step = layout.frequency or "frame"
+    step = _steps(layout.frequency)
     for case in cases:
         recording = dataset.recordings[case.recording]
         first = max(0, case.origin - model.recipe.history)
@@ -205,12 +205,18 @@ def _leads(card: Scorecard, layout: Layout) -> LeadScores:
     ours = card.tallies["rheos"].by_lead(card.scale)
     return LeadScores(
         lead=np.arange(1, len(ours["crps"]) + 1),
-        lead_unit=f"frames of {layout.frequency}" if layout.frequency else "frames",
+        lead_unit=_steps(layout.frequency),
         crps={n.replace("_", " "): t.by_lead(card.scale)["crps"] for n, t in card.tallies.items()},
         unit="training standard deviations",
         spread=ours["spread"],
         error=ours["rmse"],
     )
+
+
+def _steps(frequency: str | None) -> str:
+    """What lead times count, in a word where there is one."""
+    words = {"MS": "months", "ME": "months", "D": "days", "B": "business days", "h": "hours", "YS": "years"}
+    return "frames" if frequency is None else words.get(frequency, f"steps of {frequency}")
 
 
 def _coverage(card: Scorecard, model: FittedModel) -> Coverage:
