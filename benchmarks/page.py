@@ -63,8 +63,8 @@ def _shortfalls(skills: list[dict]) -> list[str]:
         worst = ", ".join(f"{name} ({ratios[name]:.2f})" for name in behind[:8])
         lines += [
             "",
-            f"On {s['name']} it is ahead on {len(ratios) - len(behind)} of {len(ratios)} variables and behind, "
-            f"as a ratio of CRPS to the best baseline's, on: {worst}.",
+            f"On {s['name']} it is ahead on {len(ratios) - len(behind)} of {len(ratios)} variables and "
+            f"behind, as a ratio of CRPS to the best baseline's, on: {worst}.",
         ]
     return lines
 
