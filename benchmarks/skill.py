@@ -1,6 +1,5 @@
 """Skill with default settings on the data beside the project, against every baseline."""
 
-import json
 import platform
 import sys
 import tempfile
@@ -13,6 +12,7 @@ import torch
 import rheos
 from rheos.baseline import DEFAULT_BASELINES, RandomWalk
 from rheos.core.files import write_json
+from rheos.forecast.recipe import differences
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def measure(case: Case, data: Path, budget: str) -> dict:
         "held_out": history.scores,
         "calibration": history.calibration.get("note", ""),
         "fingerprint": history.fingerprint,
-        "recipe": json.loads(forecaster.model.recipe.model_dump_json(exclude_defaults=True)),
+        "recipe": differences(forecaster.model.recipe),
         "machine": f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}",
         **card.to_dict(),
     }

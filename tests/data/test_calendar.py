@@ -78,9 +78,15 @@ def test_model_calendars_and_frame_numbers_go_on():
 
 def test_a_cycle_needs_to_be_seen_more_than_once():
     day = 86400.0
-    assert calendar.harmonics_for(180 * day) == {"day": 4, "week": 3, "year": 0}
-    assert calendar.harmonics_for(3 * 365.25 * day)["year"] == 0
-    assert calendar.harmonics_for(8 * 365.25 * day) == {"day": 4, "week": 3, "year": 1}
-    assert calendar.harmonics_for(61 * 365.25 * day)["year"] == 3
+    assert calendar.harmonics_for(180 * day, 1800) == {"day": 4, "week": 3, "year": 0}
+    assert calendar.harmonics_for(3 * 365.25 * day, 1800)["year"] == 0
+    assert calendar.harmonics_for(8 * 365.25 * day, 1800) == {"day": 4, "week": 3, "year": 1}
+    assert calendar.harmonics_for(61 * 365.25 * day, 1800)["year"] == 3
     assert "year_sin1" not in calendar.names("h", (), {"day": 2, "week": 1, "year": 0})
     assert "day_sin3" not in calendar.names("h", (), {"day": 2, "week": 1, "year": 0})
+
+
+def test_a_year_of_months_cannot_be_learned_by_heart():
+    month = 30.4 * 86400.0
+    assert calendar.harmonics_for(92 * month, month)["year"] == 3
+    assert calendar.harmonics_for(30 * month, month)["year"] == 0

@@ -36,7 +36,6 @@ def ratio(schedule, t):
         (LogNormal(mean=-0.4, std=1.0), Linear(), stats.norm(-0.4, 1.0), ratio),
         (LogSnrUniform(), EDM(), stats.uniform(np.log(0.002), np.log(40_000)), ratio),
     ],
-    ids=repr,
 )
 def test_times_follow_their_law(sampler, schedule, law, what):
     t = draw(sampler, schedule, rows=1, steps=400).flatten().numpy()

@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rheos.core.errors import InputError
 from rheos.forecast.override import build, merge, parse_words, read_yaml
+from rheos.forecast.recipe import Recipe, differences
 
 
 class Inner(BaseModel):
@@ -71,3 +72,17 @@ def test_recipe_files(tmp_path):
             read_yaml(path)
     with pytest.raises(InputError, match="cannot be read"):
         read_yaml(tmp_path / "none.yaml")
+
+
+def test_a_recipe_without_its_defaults_reads_back():
+    given = {
+        "horizon": 3,
+        "history": 4,
+        "network": {"kind": "field"},
+        "process": "plain",
+        "codec": ["log", "scale"],
+    }
+    recipe = build(Recipe, given, "the recipe")
+    short = differences(recipe)
+    assert short["network"] == {"kind": "field"}
+    assert build(Recipe, short, "the recipe") == recipe

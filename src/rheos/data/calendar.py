@@ -15,6 +15,7 @@ _WEEK = 7 * _DAY
 _YEAR = 365.25 * _DAY
 HARMONICS: Mapping[str, int] = {"day": 4, "week": 3, "year": 3}
 """Harmonics of each cycle where the data span it many times."""
+_MANY_FRAMES = 100  # of a cycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +35,21 @@ def step_seconds(frequency: str) -> float:
     return float((start + many * offset - start).total_seconds()) / many
 
 
-def harmonics_for(seconds: float) -> dict[str, int]:
+def harmonics_for(seconds: float, step: float) -> dict[str, int]:
     """Harmonics of each cycle that a span of data can teach: none of a cycle it holds less than four times.
 
-    One harmonic up to ten cycles. With few years more would tell their single days apart, and what
-    happened on them would be learned by heart.
+    One harmonic up to ten cycles of many frames: with few years more would tell their single days apart,
+    and what happened on them would be learned by heart. Months or weeks are too few a year for that.
 
     Args:
         seconds: length of the span.
+        step: length of a frame in seconds.
     """
-    turns = {"day": seconds / _DAY, "week": seconds / _WEEK, "year": seconds / _YEAR}
-    return {name: 0 if n < 4 else 1 if n < 10 else HARMONICS[name] for name, n in turns.items()}
+    found = {}
+    for name, length in {"day": _DAY, "week": _WEEK, "year": _YEAR}.items():
+        turns, fine = seconds / length, length / step > _MANY_FRAMES
+        found[name] = 0 if turns < 4 else 1 if turns < 10 and fine else HARMONICS[name]
+    return found
 
 
 def _cycles(frequency: str | None, periods: tuple[int, ...], harmonics: Mapping[str, int]) -> list[_Cycle]:

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from rheos.data.dataset import Layout
-from rheos.forecast.recipe import Recipe
+from rheos.forecast.recipe import Recipe, differences
 
 _TEMPLATE = """# Forecast model of {what}
 
@@ -57,5 +57,5 @@ def card(recipe: Recipe, layout: Layout, history: Mapping[str, Any]) -> str:
         best_step=history["best_step"],
         calibration=history["calibration"].get("note", "none"),
         license=layout.attributes.get("license", "not stated in the data"),
-        recipe=yaml.safe_dump(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=False),
+        recipe=yaml.safe_dump(differences(recipe), sort_keys=False),
     )

@@ -14,7 +14,7 @@ from rheos.data.inspect import Inspection
 from rheos.data.inspect import inspect as look
 from rheos.data.reader import read
 from rheos.forecast.forecaster import options, reading
-from rheos.forecast.recipe import Recipe, make_recipe
+from rheos.forecast.recipe import Recipe, differences, make_recipe
 from rheos.network.shapes import Shapes
 
 _MULTIPLY_ADDS_PER_SECOND = 1.5e10  # two CPU cores in float32, small matrices; an order of magnitude
@@ -49,7 +49,7 @@ def inspect(
     dataset = source if isinstance(source, Dataset) else read(source, how)
     frames = wanted or likely_horizon(dataset)
     recipe = make_recipe(dataset, frames, {**given, "horizon": frames})
-    proposed = recipe.model_dump(mode="json", exclude_defaults=True)
+    proposed = differences(recipe)
     return replace(found, recipe=proposed, cost=cost(dataset, recipe))
 
 

@@ -93,6 +93,20 @@ class Recipe(BaseModel):
         )
 
 
+def differences(recipe: Recipe) -> dict[str, Any]:
+    """A recipe without its defaults, every method it names kept by its kind: short, and readable back."""
+    return dict(_named(recipe.model_dump(mode="json", exclude_defaults=True), recipe.model_dump(mode="json")))
+
+
+def _named(short: Any, full: Any) -> Any:
+    if isinstance(short, list):
+        return [_named(a, b) for a, b in zip(short, full, strict=True)]
+    if not isinstance(short, dict):
+        return short
+    kind = {"kind": full["kind"]} if "kind" in full else {}
+    return {**kind, **{name: _named(value, full[name]) for name, value in short.items()}}
+
+
 def lags_for(periods: tuple[int, ...], horizon: int, frames: int) -> tuple[int, ...]:
     """Seasonal lags known for the whole horizon: two of the shortest period, one of each longer one.
 
@@ -125,7 +139,8 @@ def propose(dataset: Dataset, horizon: int, holdout: int = 0) -> dict[str, Any]:
         "network": {"kind": "field" if field else "series"},
     }
     if layout.frequency is not None:
-        proposal["harmonics"] = harmonics_for(frames * step_seconds(layout.frequency))
+        step = step_seconds(layout.frequency)
+        proposal["harmonics"] = harmonics_for(frames * step, step)
     if len(dataset.recordings) > 1 and not field:
         proposal["codec"] = [{"kind": "scale", "mode": "window"}]
     if field:

@@ -16,6 +16,7 @@ from rheos.evaluation.scorecard import Scorecard
 from rheos.forecast.forecast import Forecast
 from rheos.forecast.forecaster import Forecaster, load
 from rheos.forecast.model import FittedModel
+from rheos.forecast.recipe import differences
 from rheos.report.content import (
     Card,
     Content,
@@ -276,7 +277,7 @@ def _card(model: FittedModel) -> Card:
         "calibration": str(history.calibration.get("note", "none")),
         "license of the data": model.layout.attributes.get("license", "not stated in the data"),
     }
-    text = yaml.safe_dump(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=False)
+    text = yaml.safe_dump(differences(recipe), sort_keys=False)
     return Card(facts=facts, recipe=text, versions=history.versions)
 
 
