@@ -118,7 +118,7 @@ def _commands(skills: list[dict]) -> str:
             f"{s['name']}: {s['note']} (data `{s['fingerprint']}`)",
             "",
             "```sh",
-            s["command"],
+            *s["command"].split(" && "),
             "```",
             "",
         ]

@@ -53,8 +53,8 @@ def scenes() -> tuple[Scene, Scene]:
         subtitle="Vorticity of a forced flow from Rheos' own solver, six frames ahead on 32 x 32 points.",
         dataset=turbulence(frames=420, size=32, trajectories=1, seed=0),
         horizon=6,
-        windows=8,
-        members=32,
+        windows=6,
+        members=16,
         words=("holdout=60", "block=16"),
     )
     return sea, flow
