@@ -5,13 +5,23 @@ _ROOM = "src/rheos/network/"
 PLANTED = [
     (
         _ROOM + "inputs.py",
-        "parts = [torch.stack((x * mask, _over_clip(history, frames) * mask, mask), dim=2), lagged]",
-        "parts = [torch.stack((x, _over_clip(history, frames) * mask, mask), dim=2), lagged]",
+        "torch.stack(((x - anchor) / scale * mask,",
+        "torch.stack(((x - anchor) / scale,",
     ),
     (
         _ROOM + "inputs.py",
-        "parts.append((lagged != 0).to(x.dtype))",
-        "parts.append((lagged == 0).to(x.dtype))",
+        "present = (lagged != 0).to(x.dtype)",
+        "present = (lagged == 0).to(x.dtype)",
+    ),
+    (
+        _ROOM + "inputs.py",
+        "history = (history - anchor[:, past]) / scale[:, past]",
+        "history = (history - anchor[:, past]) * scale[:, past]",
+    ),
+    (
+        _ROOM + "inputs.py",
+        "(lagged - anchor[:, :, None]) * present,",
+        "(lagged + anchor[:, :, None]) * present,",
     ),
     (
         _ROOM + "embedding.py",
