@@ -35,7 +35,7 @@ def run(results: Path, repeats: int = 15) -> None:
     clip = key.normal((HISTORY + HORIZON, 1, SIZE, SIZE))
     context = Context(history_frames=HISTORY, history=clip[:, :HISTORY], periodic=(True, True))
     level = torch.zeros(BATCH, HISTORY + HORIZON)
-    chosen = preset("balanced")
+    chosen = preset("balanced").model_copy(update={"evaluations": EVALUATIONS})
 
     def bare_calls() -> None:
         with torch.no_grad():
@@ -48,9 +48,7 @@ def run(results: Path, repeats: int = 15) -> None:
             clip.shape,
             key=key,
             context=context,
-            solver=chosen.solver,
-            grid=chosen.grid,
-            evaluations=EVALUATIONS,
+            preset=chosen,
         ).evaluations
         if spent != EVALUATIONS:
             raise RuntimeError(f"{spent} evaluations, not {EVALUATIONS}: the ratio would be of unlike work")

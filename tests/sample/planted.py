@@ -61,6 +61,13 @@ PLANTED = [
         "torch.set_grad_enabled(True)",
         CALL,
     ),
+    (
+        "src/rheos/sample/preset.py",
+        "self.solver.steps_for(self.evaluations)",
+        "self.evaluations",
+        CALL,
+    ),
+    ("src/rheos/sample/grid/grid.py", "torch.equal(self.times, other.times)", "True", CALL),
     ("src/rheos/sample/probe.py", "columns = images - mean", "columns = images", PROBE),
     ("src/rheos/sample/probe.py", "past @ covariance[:known, known:]", "covariance[:known, known:]", PROBE),
     (

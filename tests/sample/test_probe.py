@@ -14,7 +14,7 @@ from rheos.process import Process
 from rheos.process.coordinates import Anchored, FrameMixing, Identity
 from rheos.process.noise import White
 from rheos.process.schedule import SCHEDULES, Cosine
-from rheos.sample import PRESETS, probe, sample, variance_ratio
+from rheos.sample import PRESETS, Preset, probe, sample, variance_ratio
 from rheos.sample.grid import GRIDS, LogSNR, TimeGrid
 from rheos.sample.preset import BOUNDS
 from rheos.sample.sample import time_fields
@@ -154,7 +154,7 @@ def test_every_solver_tends_to_the_exact_law(schedule, grid):
         errors = []
         for steps in (40, 80):
             nodes = grid.times(process.schedule, steps)
-            law = probe(oracle, (FRAMES, 1), context=CONTEXT, solver=solver, grid=nodes)
+            law = probe(oracle, (FRAMES, 1), context=CONTEXT, preset=Preset(solver=solver, grid=nodes))
             errors.append(distance(law, oracle, process.schedule, nodes, solver))
         # The first-order start of multistep solvers bounds what is seen of higher orders on rough grids.
         order = min(solver.declared_order, 2)
@@ -166,7 +166,8 @@ def test_the_limit_is_reached_to_eight_digits(schedule):
     process = Process(schedule(), FrameMixing())
     oracle = Conditional(process, HISTORY_VALUE)
     nodes = LogSNR(highest=1e5).times(process.schedule, 1500)
-    law = probe(oracle, (FRAMES, 1), context=CONTEXT, solver=Exponential(order=4), grid=nodes)
+    chosen = Preset(solver=Exponential(order=4), grid=nodes)
+    law = probe(oracle, (FRAMES, 1), context=CONTEXT, preset=chosen)
     assert distance(law, oracle, process.schedule, nodes, Exponential(order=4)) < 1e-8
 
 
@@ -183,9 +184,9 @@ def test_the_cross_product_gives_the_law_of_plain_coordinates(schedule, coordina
     seen, unseen = Conditional(process, canonical), Conditional(Process(schedule()), canonical)
     for grid in GRIDS:
         for solver in SOLVER_OBJECTS:
-            choice = {"solver": solver, "grid": grid(), "evaluations": 7}
-            law = probe(seen, (FRAMES, 1), context=CONTEXT, **choice)
-            base = probe(unseen, (FRAMES, 1), context=plain, **choice)
+            chosen = Preset(solver=solver, grid=grid(), evaluations=7)
+            law = probe(seen, (FRAMES, 1), context=CONTEXT, preset=chosen)
+            base = probe(unseen, (FRAMES, 1), context=plain, preset=chosen)
             torch.testing.assert_close(law.mean, anchor + scale * base.mean, rtol=1e-8, atol=1e-8)
             covariance = scale[:, None] * base.covariance * scale
             torch.testing.assert_close(law.covariance, covariance, rtol=1e-8, atol=1e-8)
@@ -195,14 +196,14 @@ def test_the_cross_product_gives_the_law_of_plain_coordinates(schedule, coordina
 def test_the_probe_agrees_with_a_monte_carlo_and_with_the_public_oracle():
     process = Process(Cosine(), FrameMixing())
     oracle = GaussianOracle(MEAN, ar1(FRAMES), process)
-    choice = {"solver": Exponential(order=2, eta=0.7), "evaluations": 6}
-    law = probe(oracle, (FRAMES, 1), context=CONTEXT, **choice)
-    same = probe(Conditional(process, HISTORY_VALUE), (FRAMES, 1), context=CONTEXT, **choice)
+    chosen = Preset(solver=Exponential(order=2, eta=0.7), evaluations=6)
+    law = probe(oracle, (FRAMES, 1), context=CONTEXT, preset=chosen)
+    same = probe(Conditional(process, HISTORY_VALUE), (FRAMES, 1), context=CONTEXT, preset=chosen)
     torch.testing.assert_close(law.mean, same.mean, rtol=1e-7, atol=1e-7)
     torch.testing.assert_close(law.covariance, same.covariance, rtol=1e-7, atol=1e-7)
     rows = 20_000
     clips = sample(
-        oracle, (rows, FRAMES, 1), key=Key.of(0, rows), context=CONTEXT.repeat(rows), dtype=F64, **choice
+        oracle, (rows, FRAMES, 1), key=Key.of(0, rows), context=CONTEXT.repeat(rows), dtype=F64, preset=chosen
     ).clips.flatten(1)
     assert float((clips.mean(0) - law.mean).abs().max()) < 0.03
     assert float((clips.T.cov() - law.covariance).abs().max()) < 0.03
@@ -212,7 +213,7 @@ def test_diffused_history_is_drawn_with_the_whole_law():
     """Without condition the whole clip has the data's own law; its history is then discarded."""
     process = Process(Cosine(), FrameMixing(), history="diffused")
     oracle = GaussianOracle(MEAN, ar1(FRAMES), process)
-    law = probe(oracle, (FRAMES, 1), context=CONTEXT, evaluations=60)
+    law = probe(oracle, (FRAMES, 1), context=CONTEXT, preset=Preset(evaluations=60))
     torch.testing.assert_close(law.mean[HISTORY:], MEAN[HISTORY:], rtol=5e-3, atol=5e-3)
     torch.testing.assert_close(law.covariance[1:, 1:], ar1(FRAMES)[1:, 1:], rtol=5e-3, atol=5e-3)
     assert float((law.mean[0] - HISTORY_VALUE).abs()) == 0.0
@@ -222,10 +223,10 @@ def test_variance_ratio_is_the_probe_in_the_modes():
     process = Process(Cosine(), FrameMixing())
     covariance = ar1(FRAMES)
     for solver in (DDIM(), Exponential(order=2, eta=1.0), Heun()):
-        choice = {"solver": solver, "grid": LogSNR(), "evaluations": 9}
-        ratios = variance_ratio(process, covariance, known=HISTORY, **choice)
+        chosen = Preset(solver=solver, grid=LogSNR(), evaluations=9)
+        ratios = variance_ratio(process, covariance, known=HISTORY, preset=chosen)
         oracle = Conditional(process, HISTORY_VALUE)
-        law = probe(oracle, (FRAMES, 1), context=CONTEXT, **choice).covariance[HISTORY:, HISTORY:]
+        law = probe(oracle, (FRAMES, 1), context=CONTEXT, preset=chosen).covariance[HISTORY:, HISTORY:]
         modes = (oracle.vectors.mT @ law @ oracle.vectors).diagonal() / oracle.values
         torch.testing.assert_close(ratios.variances, oracle.values.flip(0), rtol=1e-9, atol=1e-12)
         torch.testing.assert_close(ratios.ratios, modes.flip(0), rtol=1e-8, atol=1e-10)
@@ -278,9 +279,7 @@ def test_presets_keep_their_bound_on_the_worst_mode(schedule, word):
             found = variance_ratio(
                 Process(schedule()),
                 covariance,
-                solver=chosen.solver,
-                grid=chosen.grid,
-                evaluations=chosen.evaluations,
+                preset=word,
                 known=known,
                 floor=0.0 if covariance.ndim == 1 else 1e-3,
             )
@@ -299,10 +298,10 @@ def test_presets_stay_within_their_evaluations():
 
 
 def test_a_time_field_for_every_node():
-    fields = time_fields(Process(Cosine()), LogSNR(), 5, FRAMES, CONTEXT)
+    fields = time_fields(Process(Cosine()), LogSNR().times(Cosine(), 5), FRAMES, CONTEXT)
     assert fields.shape == (6, 1, FRAMES)
     assert bool((fields[:, :, 0] == 0).all())
     assert bool((fields[-1] == 0).all())
     assert fields[:5, 0, 1].tolist() == LogSNR().times(Cosine(), 5).times.tolist()
-    alone = time_fields(Process(Cosine()), TimeGrid(torch.tensor([0.999], dtype=F64)), 9, FRAMES, Context())
+    alone = time_fields(Process(Cosine()), TimeGrid(torch.tensor([0.999], dtype=F64)), FRAMES, Context())
     assert alone.tolist() == [0.999, 0.0]

@@ -5,6 +5,7 @@ from typing import Literal
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from rheos.core.context import Context
@@ -17,7 +18,7 @@ from rheos.process import Process
 from rheos.process.coordinates import Anchored, FrameMixing
 from rheos.process.noise import White
 from rheos.process.schedule import EDM, CondOT, Cosine
-from rheos.sample import PRESETS, preset, sample
+from rheos.sample import PRESETS, Preset, preset, sample
 from rheos.sample.grid import LogSNR, TimeGrid, Uniform
 from rheos.sample.solver import DDIM, Ancestral, DPMpp2M, Exponential, Heun
 
@@ -68,7 +69,11 @@ def test_history_comes_out_exactly_as_given(solver, history: Literal["clean", "d
             anchor_scale=torch.full((3, 1, 1), 0.3),
         )
     drawn = sample(
-        Denoiser(Pointwise(), process), (3, 5, 3), key=Key.of(0, 3), context=context, solver=solver
+        Denoiser(Pointwise(), process),
+        (3, 5, 3),
+        key=Key.of(0, 3),
+        context=context,
+        preset=Preset(solver=solver),
     )
     assert torch.equal(drawn.clips[:, :2], context.history)
     assert bool(torch.isfinite(drawn.clips).all())
@@ -94,9 +99,8 @@ def test_same_member_same_bits_whatever_rows_come_along(solver):
     def draw(rows):
         rows = torch.tensor(rows)
         key = Key.of(5, rows, "buoy", "2020-01-01")
-        return sample(
-            denoiser, (4, 5, 3), key=key, context=whole.rows(rows), solver=solver, evaluations=6
-        ).clips
+        chosen = Preset(solver=solver, evaluations=6)
+        return sample(denoiser, (4, 5, 3), key=key, context=whole.rows(rows), preset=chosen).clips
 
     first, second, third = draw([0, 1, 2, 3]), draw([7, 2, 5, 0]), draw([2, 2, 2, 2])
     assert torch.equal(first[2], second[1])
@@ -131,8 +135,8 @@ def test_no_noise_is_drawn_that_is_not_used(solver, steps):
     """Deterministic steps draw none; the last step, to clean data, never does."""
     asked.clear()
     process = Process(Cosine(), noise=Watching())
-    grid = Uniform().times(process.schedule, 6)
-    sample(Denoiser(Pointwise(), process), (1, 5, 3), key=Key.of(0, 1), solver=solver, grid=grid)
+    chosen = Preset(solver=solver, grid=Uniform().times(process.schedule, 6))
+    sample(Denoiser(Pointwise(), process), (1, 5, 3), key=Key.of(0, 1), preset=chosen)
     assert asked == [(Purpose.START, 0), *((Purpose.STEP, i) for i in steps)]
 
 
@@ -183,8 +187,7 @@ def test_dydiff_as_published_in_mixed_coordinates_is_ddim_in_canonical_ones(time
         (4, frames, 2),
         key=key,
         context=Context(history_frames=history, history=given),
-        solver=DDIM(),
-        grid=TimeGrid(torch.tensor(times, dtype=F64)),
+        preset=Preset(solver=DDIM(), grid=TimeGrid(torch.tensor(times, dtype=F64))),
         dtype=F64,
     )
     assert float((drawn.clips[:, history:] - x[:, history:]).abs().max()) < 1e-10
@@ -194,7 +197,8 @@ def test_dydiff_as_published_in_mixed_coordinates_is_ddim_in_canonical_ones(time
 
 def test_gradients_only_where_asked_and_alike_clips():
     denoiser = Denoiser(Pointwise(), Process(EDM()))
-    arguments = {"key": Key.of(0, 2), "solver": Exponential(order=2, eta=0.3), "evaluations": 4}
+    chosen = Preset(solver=Exponential(order=2, eta=0.3), evaluations=4)
+    arguments = {"key": Key.of(0, 2), "preset": chosen}
     plain = sample(denoiser, (2, 5, 3), **arguments)
     drawn = sample(denoiser, (2, 5, 3), **arguments, differentiable=True)
     assert torch.equal(plain.clips, drawn.clips.detach())
@@ -206,12 +210,11 @@ def test_evaluations_are_counted_and_never_exceeded():
     denoiser = Denoiser(Pointwise(), Process(Cosine()))
     for solver in (DDIM(), Heun(), Exponential(order=4)):
         for allowed in (1, 2, 5, 6):
-            spent = sample(
-                denoiser, (1, 5, 3), key=Key.of(0, 1), solver=solver, grid=LogSNR(), evaluations=allowed
-            ).evaluations
+            chosen = Preset(solver=solver, grid=LogSNR(), evaluations=allowed)
+            spent = sample(denoiser, (1, 5, 3), key=Key.of(0, 1), preset=chosen).evaluations
             assert allowed - spent in ((0,) if solver.evaluations_per_step == 1 else (0, 1))
-    grid = Uniform().times(Cosine(), 3)
-    assert sample(denoiser, (1, 5, 3), key=Key.of(0, 1), solver=DDIM(), grid=grid).evaluations == 3
+    chosen = Preset(solver=DDIM(), grid=Uniform().times(Cosine(), 3))
+    assert sample(denoiser, (1, 5, 3), key=Key.of(0, 1), preset=chosen).evaluations == 3
 
 
 def test_divergence_is_reported():
@@ -243,13 +246,32 @@ def test_what_cannot_work_is_refused_before_any_work():
     process = Process(Cosine())
     with pytest.raises(InputError, match="2 rows"):
         sample(untouched, (1, 2, 1), key=Key.of(0, 2), process=process)
-    with pytest.raises(InputError, match="at least one"):
-        sample(untouched, (1, 2, 1), key=Key.of(0, 1), process=process, evaluations=0)
     uneven = Process(Cosine(), noise=Uneven())
     with pytest.raises(IncompatibleError, match="Gaussian"):
-        sample(untouched, (1, 2, 1), key=Key.of(0, 1), process=uneven, solver=Ancestral())
+        sample(untouched, (1, 2, 1), key=Key.of(0, 1), process=uneven, preset=Preset(solver=Ancestral()))
+    late = Preset(grid=TimeGrid(torch.tensor([0.5])))
     with pytest.raises(IncompatibleError, match="t_max"):
-        sample(untouched, (1, 2, 1), key=Key.of(0, 1), process=process, grid=TimeGrid(torch.tensor([0.5])))
+        sample(untouched, (1, 2, 1), key=Key.of(0, 1), process=process, preset=late)
     with pytest.raises(InputError, match="fast, balanced, best"):
-        preset("quick")
+        sample(untouched, (1, 2, 1), key=Key.of(0, 1), process=process, preset="quick")
+    with pytest.raises(ValidationError, match="evaluations"):
+        Preset(evaluations=0)
+
+
+def test_a_preset_is_a_value_and_a_word_names_one():
+    """Written as JSON and read again it is the same, listed times to the last bit."""
+    listed = Preset(grid=Uniform().times(Cosine(), 7), evaluations=7)
+    for chosen in (*PRESETS.values(), listed):
+        again = Preset.model_validate_json(chosen.model_dump_json())
+        assert again == chosen
+        assert hash(again) == hash(chosen)
+        assert preset(chosen) is chosen
+    assert listed != Preset(grid=Uniform().times(Cosine(), 8), evaluations=7)
     assert preset("best") is PRESETS["best"]
+    denoiser = Denoiser(Pointwise(), Process(Cosine()))
+    words, values = (
+        sample(denoiser, (2, 5, 3), key=Key.of(0, 2), preset=p).clips for p in ("fast", PRESETS["fast"])
+    )
+    assert torch.equal(words, values)
+    with pytest.raises(ValidationError, match="must fall"):
+        Preset(grid=[0.2, 0.7])

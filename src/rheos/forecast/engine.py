@@ -113,9 +113,7 @@ class Engine:
             (len(key), *clip.shape[1:]),
             key=key,
             context=context if len(batch) == len(key) else context.repeat(len(key)),
-            solver=self.preset.solver,
-            grid=self.preset.grid,
-            evaluations=self.preset.evaluations,
+            preset=self.preset,
             device=self.device,
         )
         self.evaluations += drawn.evaluations

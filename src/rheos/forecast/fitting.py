@@ -281,7 +281,6 @@ def held_out_score(
         recipe: gives history, seed and the number of rows at a time.
     """
     scores = []
-    quick = preset("fast")
     together = max(1, 2 * recipe.block // members)
     for start in range(0, len(indices), together):
         part = indices[start : start + together]
@@ -298,9 +297,7 @@ def held_out_score(
             (len(key), *clip.shape[1:]),
             key=key,
             context=replace(context, mask=known).repeat(members),
-            solver=quick.solver,
-            grid=quick.grid,
-            evaluations=quick.evaluations,
+            preset="fast",
         )
         future = slice(recipe.history, None)
         ensemble = drawn.clips[:, future].reshape(len(part), members, -1).transpose(0, 1).cpu().numpy()

@@ -47,10 +47,8 @@ def solver_bias(process: Process, canonical: Tensor) -> dict[str, list[float]]:
     if not covariance.diagonal().sum() > 0:
         return {}
     return {
-        word: variance_ratio(
-            process, covariance, solver=p.solver, grid=p.grid, evaluations=p.evaluations
-        ).ratios.tolist()
-        for word, p in PRESETS.items()
+        word: variance_ratio(process, covariance, preset=chosen).ratios.tolist()
+        for word, chosen in PRESETS.items()
     }
 
 

@@ -11,11 +11,12 @@ from pydantic import Field
 
 from rheos.core.errors import InputError
 from rheos.core.method import Method, one_of
-from rheos.sample.grid import GRIDS, LogSNR
+from rheos.process.schedule import Schedule
+from rheos.sample.grid import GRIDS, LogSNR, TimeGrid
 from rheos.sample.solver import SOLVERS, DPMpp2M, Exponential
 
 AnySolver: Any = one_of(SOLVERS)
-AnyGrid: Any = one_of(GRIDS)
+AnyGrid: Any = one_of(GRIDS) | TimeGrid
 
 
 class Preset(Method):
@@ -23,14 +24,25 @@ class Preset(Method):
 
     Attributes:
         solver: the rule of a step.
-        grid: the rule for the times.
-        evaluations: denoiser calls a clip.
+        grid: the rule for the times, or the times themselves.
+        evaluations: the most denoiser calls a clip; ignored where the times themselves are given.
     """
 
     kind: Literal["preset"] = "preset"
     solver: AnySolver = Exponential(order=3)
     grid: AnyGrid = LogSNR(highest=100.0, lowest=0.005)
     evaluations: int = Field(20, ge=1)
+
+    def times(self, schedule: Schedule) -> TimeGrid:
+        """The grid's times on a schedule.
+
+        Raises:
+            IncompatibleError: the grid asks for what the schedule does not cover.
+        """
+        if isinstance(self.grid, TimeGrid):
+            return self.grid.within(schedule)
+        found: TimeGrid = self.grid.times(schedule, self.solver.steps_for(self.evaluations))
+        return found.within(schedule)
 
 
 PRESETS: dict[str, Preset] = {
@@ -44,12 +56,14 @@ BOUNDS: dict[str, float] = {"fast": 0.15, "balanced": 0.03, "best": 0.01}
 """By how much the worst mode's variance may be off with each preset, as a share."""
 
 
-def preset(word: str) -> Preset:
-    """The preset of a word.
+def preset(word: Preset | str) -> Preset:
+    """The preset of a word; a preset is its own.
 
     Raises:
         InputError: there is no such word.
     """
+    if isinstance(word, Preset):
+        return word
     if word not in PRESETS:
         raise InputError(f"quality {word!r} is not known: say one of {', '.join(PRESETS)}.")
     return PRESETS[word]

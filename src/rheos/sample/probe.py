@@ -22,9 +22,8 @@ from rheos.core.protocols import Denoise, Posterior
 from rheos.core.time_field import expand
 from rheos.process import Process
 from rheos.process.schedule import Schedule
-from rheos.sample.grid import Grid, TimeGrid
+from rheos.sample.preset import Preset
 from rheos.sample.sample import sample
-from rheos.sample.solver import Solver
 
 _BLOCK = 4096
 
@@ -122,9 +121,7 @@ def probe(
     *,
     process: Process | None = None,
     context: Context | None = None,
-    solver: Solver | None = None,
-    grid: Grid | TimeGrid | None = None,
-    evaluations: int = 20,
+    preset: Preset | str = "balanced",
 ) -> Law:
     """The law of what `sample` returns, exact where `denoise` is affine in u.
 
@@ -133,9 +130,7 @@ def probe(
         shape: of one clip, `(f, *features)`.
         process: as for `sample`.
         context: one row; its history is held as it is.
-        solver: as for `sample`.
-        grid: as for `sample`.
-        evaluations: as for `sample`.
+        preset: as for `sample`.
 
     Returns:
         Mean and covariance of the flattened clip in coded units.
@@ -160,9 +155,7 @@ def probe(
             key=key,
             process=process,
             context=context.repeat(len(key)),
-            solver=solver,
-            grid=grid,
-            evaluations=evaluations,
+            preset=preset,
             dtype=torch.float64,
         )
         spent = drawn.evaluations
@@ -194,9 +187,7 @@ def variance_ratio(
     process: Process,
     covariance: Tensor,
     *,
-    solver: Solver | None = None,
-    grid: Grid | TimeGrid | None = None,
-    evaluations: int = 20,
+    preset: Preset | str = "balanced",
     known: int = 0,
     floor: float = 1e-3,
 ) -> VarianceRatio:
@@ -209,9 +200,7 @@ def variance_ratio(
         process: gives the schedule; its coordinates change nothing here.
         covariance: of flattened canonical clips `(n, n)`, for example fitted to training data, or the
             variances of its modes `(n,)`.
-        solver: as for `sample`.
-        grid: as for `sample`.
-        evaluations: as for `sample`.
+        preset: as for `sample`.
         known: how many leading entries are given (clean history); the modes are then those of the
             others' conditional covariance.
         floor: modes with less than this share of the mean variance are left out: a fit from few windows
@@ -234,9 +223,7 @@ def variance_ratio(
             (len(key), 1, len(variances)),
             key=key,
             process=plain,
-            solver=solver,
-            grid=grid,
-            evaluations=evaluations,
+            preset=preset,
             dtype=torch.float64,
         )
         spent = drawn.evaluations

@@ -12,9 +12,9 @@ from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise
 from rheos.process import Process
 from rheos.sample.driver import sequential
-from rheos.sample.grid import Grid, TimeGrid
-from rheos.sample.preset import PRESETS
-from rheos.sample.solver import Solver
+from rheos.sample.grid import TimeGrid
+from rheos.sample.preset import Preset
+from rheos.sample.preset import preset as preset_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,7 @@ def sample(
     key: Key,
     process: Process | None = None,
     context: Context | None = None,
-    solver: Solver | None = None,
-    grid: Grid | TimeGrid | None = None,
-    evaluations: int = 20,
+    preset: Preset | str = "balanced",
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
     trajectory: bool = False,
@@ -57,9 +55,7 @@ def sample(
         key: one row a clip; the same row gives the same clip whatever the others are.
         process: how clips become noise; may be left out where `denoise` has it as `.process`.
         context: what is known of the clips, `b` rows.
-        solver: the rule of a step, by default the balanced preset's.
-        grid: the rule for the times, or the times themselves; by default the balanced preset's.
-        evaluations: the most denoiser calls to spend; ignored where the times themselves are given.
+        preset: solver, grid and number of denoiser calls, or the word for them.
         dtype: of the clips; coefficients are float64 until they meet them.
         device: of the clips, by default that of the denoiser's parameters.
         trajectory: keep u at every node.
@@ -69,16 +65,15 @@ def sample(
         The clips in coded units and what they cost.
 
     Raises:
-        InputError: there is no process, a shape and key that disagree, or no evaluation allowed.
+        InputError: there is no process, no such preset, or the key and the shape disagree.
         IncompatibleError: the solver, grid and process cannot work together.
     """
     process = _process_of(denoise, process)
     context = Context() if context is None else context
-    solver = PRESETS["balanced"].solver if solver is None else solver
+    preset = preset_of(preset)
+    solver = preset.solver
     if len(key) != shape[0]:
         raise InputError(f"the key has {len(key)} rows, but {shape[0]} clips are asked for: give one a clip.")
-    if evaluations < 1:
-        raise InputError(f"evaluations={evaluations}: at least one denoiser call is needed.")
     if solver.stochastic and not process.noise.gaussian:
         raise IncompatibleError(
             f"solver {solver.name()!r} with these settings adds Gaussian noise, but the process starts from "
@@ -86,7 +81,7 @@ def sample(
         )
     place = _device_of(denoise) if device is None else torch.device(device)
     context = context.to(place, dtype)
-    fields = time_fields(process, grid, solver.steps_for(evaluations), shape[1], context)
+    fields = time_fields(process, preset.times(process.schedule), shape[1], context)
     counter = _Counter(denoise, context)
     nodes: list[Tensor] = []
 
@@ -106,23 +101,16 @@ def sample(
     )
 
 
-def time_fields(
-    process: Process, grid: Grid | TimeGrid | None, steps: int, frames: int, context: Context
-) -> Tensor:
+def time_fields(process: Process, grid: TimeGrid, frames: int, context: Context) -> Tensor:
     """The time fields of all nodes, float64 `(steps + 1, *field)`, the last one 0 everywhere.
 
     Args:
-        process: gives the schedule, and says which frames are clean.
-        grid: a rule, the times themselves, or None for the balanced preset's rule.
-        steps: how many steps a rule is to take.
+        process: says which frames are clean.
+        grid: the times.
         frames: f of the clips.
         context: says how many frames are history.
     """
-    if isinstance(grid, TimeGrid):
-        chosen = grid
-    else:
-        chosen = (PRESETS["balanced"].grid if grid is None else grid).times(process.schedule, steps)
-    times = torch.cat((chosen.within(process.schedule).times, torch.zeros(1, dtype=torch.float64)))
+    times = torch.cat((grid.times, torch.zeros(1, dtype=torch.float64)))
     return torch.stack([process.field(time, frames, context) for time in times])
 
 

@@ -6,8 +6,11 @@ returns the mean of u_0. With one evaluation a step, n times cost n evaluations.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import core_schema
 from torch import Tensor
 
 from rheos.core.errors import IncompatibleError, InputError
@@ -15,9 +18,11 @@ from rheos.core.method import Method
 from rheos.process.schedule import Schedule
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TimeGrid:
     """Falling times inside a schedule's [t_min, t_max]: a value, so a grid of one's own is one line.
+
+    In a recipe and in JSON it is the list of its times.
 
     Attributes:
         times: float64 `(steps,)` on the CPU, from noise to data; the step to t = 0 is not listed.
@@ -55,6 +60,24 @@ class TimeGrid:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TimeGrid) and torch.equal(self.times, other.times)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.times.tolist()))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        """A field of this type takes a grid or a list of times, and is written as the list."""
+        listed = core_schema.no_info_after_validator_function(
+            lambda times: cls(torch.tensor(times, dtype=torch.float64)),
+            core_schema.list_schema(core_schema.float_schema(), min_length=1),
+        )
+        return core_schema.union_schema(
+            [core_schema.is_instance_schema(cls), listed],
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda grid: grid.times.tolist()),
+        )
 
 
 class Grid(Method, ABC):
