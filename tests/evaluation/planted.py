@@ -18,12 +18,12 @@ PLANTED = [
     ),
     (
         "src/rheos/evaluation/scorecard.py",
-        "return np.asarray(aggregate(scores.reshape(self.windows, -1), axes=1))",
-        "return np.asarray(aggregate(scores.reshape(-1, self.windows), axes=0))",
+        "return np.asarray(aggregate(scores.reshape(windows, -1), axes=1))",
+        "return np.asarray(aggregate(scores.reshape(-1, windows), axes=0))",
     ),
-    ("src/rheos/evaluation/scorecard.py", "if low > 0:", "if value > 0:"),
+    ("src/rheos/evaluation/verdict.py", "if low > 0:", "if value > 0:"),
     (
-        "src/rheos/evaluation/backtest.py",
+        "src/rheos/evaluation/windows.py",
         "return [[r.observed - horizon * k for k in range(count, 0, -1)] for r in dataset.recordings]",
         "return [[r.observed - horizon * k - 1 for k in range(count, 0, -1)] for r in dataset.recordings]",
     ),

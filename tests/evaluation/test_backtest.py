@@ -10,7 +10,8 @@ from pydantic import Field
 
 from rheos.baseline import Baseline
 from rheos.core.errors import InputError
-from rheos.evaluation.backtest import MOST_WINDOWS, area_of, backtest, cuts, evaluate, share_unit
+from rheos.evaluation.backtest import backtest, cuts, evaluate
+from rheos.evaluation.windows import MOST_WINDOWS, area_of, share_unit
 from rheos.forecast.forecast import Forecast
 from rheos.score import area_weights, crps
 

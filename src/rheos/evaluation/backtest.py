@@ -11,18 +11,16 @@ import xarray as xr
 from rheos.baseline import DEFAULT_BASELINES, Baseline
 from rheos.core.errors import InputError
 from rheos.core.keys import Key
-from rheos.data.dataset import Dataset, Layout
+from rheos.data.dataset import Dataset
 from rheos.evaluation.scorecard import Scorecard
 from rheos.evaluation.tally import Tally
+from rheos.evaluation.windows import MOST_WINDOWS, area_of, cases, share_unit, window_origins
 from rheos.forecast.engine import Engine, origin_at
 from rheos.forecast.forecast import Forecast
 from rheos.forecast.forecaster import Forecaster
 from rheos.forecast.store import stamp_text
 from rheos.sample.preset import preset
-from rheos.score import area_weights
 from rheos.train.loop import Progress
-
-MOST_WINDOWS = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +46,15 @@ def test_origins(forecaster: Forecaster, dataset: Dataset, windows: int) -> list
     Raises:
         InputError: the source does not reach a horizon beyond the training span.
     """
-    if windows < 1:
-        raise InputError(f"windows={windows}, but a backtest has at least one.")
     horizon = forecaster.model.recipe.horizon
-    room = [
-        (r.observed - cut) // horizon
-        for r, cut in zip(dataset.recordings, cuts(forecaster, dataset), strict=True)
-    ]
-    count = min(windows, *room)
-    if count < 1:
+    origins = window_origins(dataset, cuts(forecaster, dataset), horizon, windows)
+    if not origins[0]:
         last = forecaster.model.history.cut[0]
         raise InputError(
             f"the source has no {horizon} observed frames after {last}, where fitting ended; "
             f"fit with --holdout {horizon * windows} or give a longer source with --from."
         )
-    return [[r.observed - horizon * k for k in range(count, 0, -1)] for r in dataset.recordings]
+    return origins
 
 
 def cuts(forecaster: Forecaster, dataset: Dataset) -> list[int]:
@@ -80,23 +72,6 @@ def cuts(forecaster: Forecaster, dataset: Dataset) -> list[int]:
                 f"({', '.join(list(last)[:8])}), so there is no cut to test it after; leave it out."
             )
     return [origin_at(recording, last[recording.name]) for recording in dataset.recordings]
-
-
-def area_of(layout: Layout, space: tuple[int, ...]) -> np.ndarray:
-    """Weights of the cells, mean 1: by latitude where there is one, else equal; shape () without space."""
-    weights = np.ones(space)
-    for axis, name in enumerate(layout.dims[1:]):
-        values = layout.coords.get(name)
-        if values is not None and name.lower() in ("lat", "latitude", "y_lat") and len(values) > 1:
-            shape = [1] * len(space)
-            shape[axis] = -1
-            weights = weights * area_weights(values).reshape(shape)
-    return weights
-
-
-def share_unit(layout: Layout) -> bool:
-    """Whether the sum over variables means something: a table whose variables have one unit."""
-    return len(layout.dims) == 1 and len(set(layout.units)) == 1
 
 
 def backtest(
@@ -139,23 +114,20 @@ def backtest(
     horizon = model.recipe.horizon
     fitted = {b.name(): b.fit(training, horizon) for b in baselines}
     tallies = {name: Tally(area, sums) for name in ("rheos", *fitted)}
-    total, done, spent = sum(len(o) for o in origins), 0, 0.0
-    for number in range(len(origins[0])):
-        for i, recording in enumerate(dataset.recordings):
-            origin = origins[i][number]
-            truth = recording.values[origin : origin + horizon].astype(np.float64)
-            began = time.perf_counter()
-            ensemble = _members(engine, i, origin, members)
-            spent += time.perf_counter() - began
-            tallies["rheos"].add(ensemble, truth)
-            key = Key.of(seed, members, recording.name, str(origin))
-            for name, baseline in fitted.items():
-                tallies[name].add(baseline.forecast(recording, origin, key), truth)
-            if keep is not None:
-                keep(Case(i, origin, ensemble, truth))
-            done += 1
-            if progress is not None:
-                progress(done, total, "backtesting")
+    total, spent = sum(len(o) for o in origins), 0.0
+    for done, (i, origin, truth) in enumerate(cases(dataset, origins, horizon), start=1):
+        began = time.perf_counter()
+        ensemble = members_of(engine, i, origin, members)
+        spent += time.perf_counter() - began
+        tallies["rheos"].add(ensemble, truth)
+        recording = dataset.recordings[i]
+        key = Key.of(seed, members, recording.name, str(origin))
+        for name, baseline in fitted.items():
+            tallies[name].add(baseline.forecast(recording, origin, key), truth)
+        if keep is not None:
+            keep(Case(i, origin, ensemble, truth))
+        if progress is not None:
+            progress(done, total, "backtesting")
     return Scorecard(
         tallies=tallies,
         channels=model.layout.channels,
@@ -168,7 +140,8 @@ def backtest(
     )
 
 
-def _members(engine: Engine, recording: int, origin: int, members: int) -> np.ndarray:
+def members_of(engine: Engine, recording: int, origin: int, members: int) -> np.ndarray:
+    """The first members of one forecast: `(members, horizon, *features)`."""
     rows = engine.model.recipe.block
     blocks = [engine.block(recording, origin, number) for number in range(-(-members // rows))]
     return np.concatenate(blocks)[:members]

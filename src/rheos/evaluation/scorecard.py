@@ -6,7 +6,24 @@ from typing import Any
 import numpy as np
 
 from rheos.evaluation.tally import Tally
+from rheos.evaluation.verdict import verdict
 from rheos.score import Interval, aggregate, skill
+
+_FEWEST = 5  # windows below which recordings are evidence of their own
+
+
+def by_window(scores: np.ndarray, windows: int) -> np.ndarray:
+    """Pieces of evidence for a bootstrap: recordings of one window share their weather and are averaged.
+
+    With fewer than 5 windows every window of every recording counts by itself.
+
+    Args:
+        scores: `(windows * recordings,)`, the recordings of a window side by side.
+        windows: of each recording.
+    """
+    if windows < _FEWEST:
+        return scores
+    return np.asarray(aggregate(scores.reshape(windows, -1), axes=1))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,10 +52,7 @@ class Scorecard:
 
     def per_window(self, name: str) -> np.ndarray:
         """CRPS of each window in training standard deviations; several recordings are averaged."""
-        scores = self.tallies[name].per_window(self.scale)
-        if self.windows >= 5:
-            return np.asarray(aggregate(scores.reshape(self.windows, -1), axes=1))
-        return scores
+        return by_window(self.tallies[name].per_window(self.scale), self.windows)
 
     @property
     def best_baseline(self) -> str:
@@ -54,19 +68,8 @@ class Scorecard:
     @property
     def verdict(self) -> str:
         """One sentence: better than the best baseline or not, and how sure that is."""
-        value, low, high = self.skill
         name = self.best_baseline.replace("_", " ")
-        if not np.isfinite(value):
-            return "No window holds an observation to score against, so there is no verdict."
-        size = f"{abs(value):.1%} {'lower' if value >= 0 else 'higher'} CRPS than the best baseline, {name}"
-        if not np.isfinite(low):
-            return f"{size}, on {self.windows} window(s): too few for an interval."
-        interval = f"90 % interval of the gain {low:+.1%} to {high:+.1%}, {self.windows} windows"
-        if low > 0:
-            return f"Better: {size} ({interval})."
-        if high < 0:
-            return f"Worse: {size} ({interval})."
-        return f"Undecided: {size} ({interval})."
+        return verdict(self.skill, f"the best baseline, {name}", self.windows)
 
     def scores(self) -> dict[str, dict[str, Any]]:
         """All sets of scores by forecaster."""

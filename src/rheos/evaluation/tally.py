@@ -1,12 +1,15 @@
 """The running account of one forecaster's scores: per window, lead time and variable, no ensemble kept."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
 from rheos.score import LEVELS_19, aggregate, covered, crps, quantile_loss, ranks
 
 _BINS = 20
+_GIVEN = ("area", "sums")
 
 
 @dataclass(slots=True)
@@ -73,6 +76,26 @@ class Tally:
             loss = quantile_loss(ensemble.sum(2), total, LEVELS_19)
             self.loss_of_sum.append(np.nansum(loss.reshape(len(LEVELS_19), -1), axis=1))
             self.magnitude_of_sum.append(float(np.nansum(np.abs(total))))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that was taken in, as lists; numbers that do not exist are null."""
+        kept = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name not in _GIVEN}
+        return {name: np.where(np.isfinite(value), value, None).tolist() for name, value in kept.items()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], area: np.ndarray, sums: bool) -> "Tally":
+        """The account that :meth:`to_dict` wrote.
+
+        Raises:
+            KeyError: an entry is absent.
+            ValueError: an entry does not hold numbers.
+        """
+        tally = cls(area, sums)
+        for f in fields(cls):
+            if f.name not in _GIVEN:
+                values = np.array(content[f.name], np.float64)
+                setattr(tally, f.name, values if f.name == "histogram" else list(values))
+        return tally
 
     def per_window(self, scale: np.ndarray) -> np.ndarray:
         """CRPS of each window, mean over lead times and variables, in training standard deviations.
