@@ -17,14 +17,14 @@ PLANTED = [
         "squared = math.cos(self._first)",
     ),
     (
-        "src/rheos/process/schedule/linear.py",
+        "src/rheos/process/schedule/linear_rate.py",
         "return self.beta_start * t + 0.5 * (self.beta_end - self.beta_start) * t**2",
         "return self.beta_start * t + 0.5 * self.beta_end * t**2",
     ),
     (
         "src/rheos/process/schedule/linear.py",
-        "return 0.5 * self._rate(t) * self.alpha(t) ** 2 / self.sigma(t)",
-        "return 0.5 * self._rate(t) * self.alpha(t) / self.sigma(t)",
+        "return 0.5 * self.rate(t) * self.alpha(t) ** 2 / self.sigma(t)",
+        "return 0.5 * self.rate(t) * self.alpha(t) / self.sigma(t)",
     ),
     (
         "src/rheos/process/schedule/edm.py",
@@ -75,6 +75,66 @@ PLANTED = [
         "src/rheos/process/noise/white.py",
         "return -0.5 * (flat.square().sum(1) + flat.shape[1] * math.log(2.0 * math.pi))",
         "return -0.5 * (flat.square().sum(1) + math.log(2.0 * math.pi))",
+    ),
+    (
+        "src/rheos/process/schedule/linear_rate.py",
+        "slope = self.beta_end - self.beta_start",
+        "slope = self.beta_end",
+    ),
+    (
+        "src/rheos/process/schedule/sub_vp.py",
+        "return -torch.expm1(-self.integral(t))",
+        "return torch.sqrt(-torch.expm1(-self.integral(t)))",
+    ),
+    (
+        "src/rheos/process/schedule/sub_vp.py",
+        "return self.rate(t) * self.alpha(t) ** 2",
+        "return self.rate(t) * self.alpha(t)",
+    ),
+    (
+        "src/rheos/process/schedule/sub_vp.py",
+        "2.0 * torch.asinh(0.5 * torch.exp(-0.5 * log_snr))",
+        "2.0 * torch.asinh(torch.exp(-0.5 * log_snr))",
+    ),
+    (
+        "src/rheos/process/schedule/variance_exploding.py",
+        "return self.sigma_min * torch.sqrt(torch.expm1(2.0 * self._growth * t))",
+        "return self.sigma_min * torch.exp(self._growth * t)",
+    ),
+    (
+        "src/rheos/process/schedule/variance_exploding.py",
+        "return self.sigma_min**2 * self._growth * torch.exp(2.0 * self._growth * t) / self.sigma(t)",
+        "return self._growth * self.sigma(t)",
+    ),
+    (
+        "src/rheos/process/schedule/variance_exploding.py",
+        "excess = -log_snr - 2.0 * math.log(self.sigma_min)",
+        "excess = -log_snr - math.log(self.sigma_min)",
+    ),
+    (
+        "src/rheos/process/schedule/kinetic_optimal.py",
+        "error = float((truth - mean).square().mean()) / level**2",
+        "error = float((truth - mean).square().mean())",
+    ),
+    (
+        "src/rheos/process/schedule/kinetic_optimal.py",
+        "x, y = 1.0 - t + t * math.cos(self.turn), t * math.sin(self.turn)",
+        "x, y = 1.0 - t, t * math.sin(self.turn)",
+    ),
+    (
+        "src/rheos/process/schedule/kinetic_optimal.py",
+        "here = torch.sqrt(g[cell] ** 2 + 2.0 * slope * away)",
+        "here = torch.sqrt(g[cell] ** 2 + slope * away)",
+    ),
+    (
+        "src/rheos/process/schedule/kinetic_optimal.py",
+        "return radius, along, eta, math.sin(self.turn) / (radius * g)",
+        "return radius, along, eta, math.sin(self.turn) / radius",
+    ),
+    (
+        "src/rheos/process/recipes.py",
+        "if self.schedule != KineticOptimal():",
+        "if self.schedule == KineticOptimal():",
     ),
     (
         "src/rheos/process/process.py",

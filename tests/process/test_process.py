@@ -8,10 +8,29 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.core.keys import Key, Purpose
 from rheos.core.method import one_of
-from rheos.process import PROCESSES, DyDiff, Elucidated, Plain, Process, RectifiedFlow
+from rheos.process import (
+    PROCESSES,
+    DyDiff,
+    Elucidated,
+    Exploding,
+    LeastEnergy,
+    Plain,
+    Process,
+    RectifiedFlow,
+    SubPreserving,
+)
 from rheos.process.coordinates import Anchored, FrameMixing, Identity
 from rheos.process.noise import NOISES, White
-from rheos.process.schedule import EDM, SCHEDULES, CondOT, Cosine, Linear
+from rheos.process.schedule import (
+    EDM,
+    SCHEDULES,
+    CondOT,
+    Cosine,
+    KineticOptimal,
+    Linear,
+    SubVP,
+    VarianceExploding,
+)
 
 SHAPE = (3, 5, 2)
 T = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64)
@@ -115,6 +134,9 @@ def test_white_noise_is_the_keys_normal_law():
         (Plain(schedule=Linear()), Linear(), Identity()),
         (RectifiedFlow(), CondOT(), Identity()),
         (Elucidated(schedule=EDM(rho=5.0)), EDM(rho=5.0), Identity()),
+        (Exploding(), VarianceExploding(), Identity()),
+        (SubPreserving(), SubVP(), Identity()),
+        (LeastEnergy(), KineticOptimal(), Identity()),
     ],
     ids=repr,
 )

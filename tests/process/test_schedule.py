@@ -6,9 +6,26 @@ import pytest
 import torch
 from scipy import integrate
 
-from rheos.process.schedule import EDM, SCHEDULES, CondOT, Cosine, Linear
+from rheos.process.schedule import (
+    EDM,
+    SCHEDULES,
+    CondOT,
+    Cosine,
+    KineticOptimal,
+    Linear,
+    SubVP,
+    VarianceExploding,
+)
 
-ALL = [*(schedule() for schedule in SCHEDULES), Cosine(offset=0.0), Linear(beta_end=10.0), EDM(rho=3.0)]
+ALL = [
+    *(schedule() for schedule in SCHEDULES),
+    Cosine(offset=0.0),
+    Linear(beta_end=10.0),
+    EDM(rho=3.0),
+    SubVP(beta_end=5.0),
+    VarianceExploding(sigma_min=0.1, sigma_max=50.0),
+    KineticOptimal(gain=(1.0, 0.8, 0.3, 0.5, 0.01), deviation=0.7),
+]
 INNER = torch.linspace(0.001, 0.995, 200, dtype=torch.float64)
 ENDS = torch.tensor([0.0, 1.0], dtype=torch.float64)
 name = pytest.mark.parametrize("schedule", ALL, ids=repr)
@@ -101,3 +118,54 @@ def test_a_uniform_grid_is_the_karras_grid():
 def test_conditional_optimal_transport_goes_straight():
     torch.testing.assert_close(CondOT().alpha(INNER) + CondOT().sigma(INNER), torch.ones_like(INNER))
     assert torch.equal(CondOT().sigma(INNER), INNER)
+
+
+def moments(drift, squared_diffusion, t):
+    """Mean and variance at t of dx = drift(t) x dt + g dw from x_0 = 1, by another package."""
+    solved = integrate.solve_ivp(
+        lambda s, y: [drift(s) * y[0], 2 * drift(s) * y[1] + squared_diffusion(s)],
+        (0, t), [1.0, 0.0], rtol=1e-11, atol=1e-13,
+    ).y[:, -1]  # fmt: skip
+    return solved[0], solved[1]
+
+
+def beta(t):
+    return 0.1 + t * 19.9
+
+
+def spent(t):
+    return 0.1 * t + 19.9 * t**2 / 2
+
+
+@pytest.mark.parametrize(
+    ("schedule", "drift", "squared_diffusion"),
+    [
+        (Linear(), lambda t: -beta(t) / 2, beta),
+        (SubVP(), lambda t: -beta(t) / 2, lambda t: beta(t) * (1 - math.exp(-2 * spent(t)))),
+        (
+            VarianceExploding(sigma_max=50.0),
+            lambda t: 0.0,
+            lambda t: (0.01 * 5000**t) ** 2 * 2 * math.log(5000),
+        ),
+    ],
+    ids=["vp", "sub_vp", "ve"],
+)
+@pytest.mark.parametrize("t", [0.01, 0.3, 1.0])
+def test_published_equations_have_these_moments(schedule, drift, squared_diffusion, t):
+    mean, variance = moments(drift, squared_diffusion, t)
+    time = torch.tensor(t, dtype=torch.float64)
+    assert float(schedule.alpha(time)) == pytest.approx(mean, rel=1e-8)
+    assert float(schedule.sigma(time)) ** 2 == pytest.approx(variance, rel=1e-7)
+
+
+def test_less_than_preserving_has_less_noise_and_the_same_end():
+    assert (SubVP().sigma(INNER) < Linear().sigma(INNER)).all()
+    assert float(SubVP().sigma(ENDS)[1]) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_exploding_noise_reaches_its_end_and_must_grow():
+    assert float(VarianceExploding().sigma(ENDS)[1]) == pytest.approx(80.0, rel=1e-7)
+    t = torch.tensor(VarianceExploding(sigma_min=0.5).t_min, dtype=torch.float64)
+    assert float(VarianceExploding(sigma_min=0.5).sigma(t)) == pytest.approx(0.1, rel=1e-12)
+    with pytest.raises(ValueError, match="above sigma_min"):
+        VarianceExploding(sigma_min=1.0, sigma_max=0.5)

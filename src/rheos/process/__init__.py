@@ -1,6 +1,27 @@
 """How a clip becomes noise: schedule, coordinates, noise, process."""
 
 from rheos.process.process import Process
-from rheos.process.recipes import PROCESSES, DyDiff, Elucidated, Plain, ProcessRecipe, RectifiedFlow
+from rheos.process.recipes import (
+    PROCESSES,
+    DyDiff,
+    Elucidated,
+    Exploding,
+    LeastEnergy,
+    Plain,
+    ProcessRecipe,
+    RectifiedFlow,
+    SubPreserving,
+)
 
-__all__ = ["PROCESSES", "DyDiff", "Elucidated", "Plain", "Process", "ProcessRecipe", "RectifiedFlow"]
+__all__ = [
+    "PROCESSES",
+    "DyDiff",
+    "Elucidated",
+    "Exploding",
+    "LeastEnergy",
+    "Plain",
+    "Process",
+    "ProcessRecipe",
+    "RectifiedFlow",
+    "SubPreserving",
+]

@@ -4,11 +4,22 @@ from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 from pydantic import Field
+from torch import Tensor
 
+from rheos.core.keys import Key
 from rheos.core.method import Method, one_of
 from rheos.process.coordinates import Anchored, Coordinates, FrameMixing, Identity
 from rheos.process.process import Process
-from rheos.process.schedule import EDM, SCHEDULES, CondOT, Cosine, Schedule
+from rheos.process.schedule import (
+    EDM,
+    SCHEDULES,
+    CondOT,
+    Cosine,
+    KineticOptimal,
+    Schedule,
+    SubVP,
+    VarianceExploding,
+)
 
 AnySchedule: Any = one_of(SCHEDULES)
 
@@ -25,6 +36,15 @@ class ProcessRecipe(Method, ABC):
     @abstractmethod
     def build(self, anchored: bool = False) -> Process:
         """The process; with `anchored`, canonical clips are deviations from the context's anchor."""
+
+    def estimate(self, u0: Tensor, key: Key) -> "ProcessRecipe":
+        """The recipe with what it takes from data filled in: itself, where it takes nothing.
+
+        Args:
+            u0: canonical training clips `(n, f, *features)`, a few hundred.
+            key: one row.
+        """
+        return self
 
     def _process(self, schedule: Schedule, coordinates: Coordinates, anchored: bool) -> Process:
         return Process(schedule, Anchored() * coordinates if anchored else coordinates, history=self.history)
@@ -87,9 +107,63 @@ class Elucidated(ProcessRecipe):
         return self._process(self.schedule, Identity(), anchored)
 
 
+class Exploding(ProcessRecipe):
+    """Variance exploding diffusion, noise growing geometrically (Song et al., arXiv 2011.13456).
+
+    Attributes:
+        schedule: range of the noise.
+    """
+
+    kind: Literal["variance_exploding"] = "variance_exploding"
+    schedule: VarianceExploding = VarianceExploding()
+
+    def build(self, anchored: bool = False) -> Process:
+        """The variance exploding schedule in plain coordinates."""
+        return self._process(self.schedule, Identity(), anchored)
+
+
+class SubPreserving(ProcessRecipe):
+    """Sub-variance preserving diffusion, made for likelihoods (Song et al., arXiv 2011.13456).
+
+    Attributes:
+        schedule: rates of forgetting.
+    """
+
+    kind: Literal["sub_vp"] = "sub_vp"
+    schedule: SubVP = SubVP()
+
+    def build(self, anchored: bool = False) -> Process:
+        """The sub-variance preserving schedule in plain coordinates."""
+        return self._process(self.schedule, Identity(), anchored)
+
+
+class LeastEnergy(ProcessRecipe):
+    """Flow along the path of least kinetic energy for the data at hand (arXiv 2306.06626).
+
+    Attributes:
+        schedule: the path; estimated from the training data where left as it is.
+    """
+
+    kind: Literal["kinetic_optimal"] = "kinetic_optimal"
+    schedule: KineticOptimal = KineticOptimal()
+
+    def estimate(self, u0: Tensor, key: Key) -> "LeastEnergy":
+        """The path of these clips, unless one was given."""
+        if self.schedule != KineticOptimal():
+            return self
+        return self.model_copy(update={"schedule": KineticOptimal.of(u0, key)})
+
+    def build(self, anchored: bool = False) -> Process:
+        """The estimated path in plain coordinates; straight lines before any estimate."""
+        return self._process(self.schedule, Identity(), anchored)
+
+
 PROCESSES: tuple[type[ProcessRecipe], ...] = (
     DyDiff,
     Plain,
     RectifiedFlow,
+    LeastEnergy,
     Elucidated,
+    Exploding,
+    SubPreserving,
 )

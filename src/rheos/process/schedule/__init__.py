@@ -4,13 +4,29 @@ from rheos.process.schedule.base import Schedule
 from rheos.process.schedule.cond_ot import CondOT
 from rheos.process.schedule.cosine import Cosine
 from rheos.process.schedule.edm import EDM
+from rheos.process.schedule.kinetic_optimal import KineticOptimal
 from rheos.process.schedule.linear import Linear
+from rheos.process.schedule.sub_vp import SubVP
+from rheos.process.schedule.variance_exploding import VarianceExploding
 
 SCHEDULES: tuple[type[Schedule], ...] = (
     Cosine,
     Linear,
+    SubVP,
     EDM,
+    VarianceExploding,
     CondOT,
+    KineticOptimal,
 )
 
-__all__ = ["EDM", "SCHEDULES", "CondOT", "Cosine", "Linear", "Schedule"]
+__all__ = [
+    "EDM",
+    "SCHEDULES",
+    "CondOT",
+    "Cosine",
+    "KineticOptimal",
+    "Linear",
+    "Schedule",
+    "SubVP",
+    "VarianceExploding",
+]
