@@ -81,4 +81,49 @@ PLANTED = [
         "moved = np.roll(last, step, axis)",
         "moved = np.roll(last, step, 2)",
     ),
+    (
+        "src/rheos/data/anchor/rhythm.py",
+        "mean = (square / usual + prior * toward) / (count + prior)",
+        "mean = (square / usual + prior) / (count + prior)",
+    ),
+    (
+        "src/rheos/data/anchor/rhythm.py",
+        "turn = np.arctan2(sine, cosine).astype(np.float64) / (2 * np.pi)",
+        "turn = np.arctan2(cosine, sine).astype(np.float64) / (2 * np.pi)",
+    ),
+    (
+        "src/rheos/data/anchor/rhythm.py",
+        "return np.maximum(np.sqrt(cell), _LOWEST)",
+        "return np.maximum(cell, _LOWEST)",
+    ),
+    (
+        "src/rheos/data/anchor/base.py",
+        "away[:, -1] = away[:, -2] if history.shape[1] > 1 else np.nan",
+        "away[:, -1] = np.nan",
+    ),
+    (
+        "src/rheos/data/anchor/damped_anomaly.py",
+        "left_out = _climatology(part, ~mine if (~mine).any() else mine)",
+        "left_out = _climatology(part, mine)",
+    ),
+    (
+        "src/rheos/data/anchor/damped_anomaly.py",
+        "square = np.maximum(yy - 2 * damping * xy + damping**2 * xx, 0.0)",
+        "square = np.maximum(yy - damping * xy + damping**2 * xx, 0.0)",
+    ),
+    (
+        "src/rheos/data/anchor/damped_anomaly.py",
+        "shrunk = np.append(np.full(count - 1, 1.0), 0.0)",
+        "shrunk = np.append(np.full(count - 1, 0.0), 1.0)",
+    ),
+    (
+        "src/rheos/data/calendar.py",
+        "found[name] = 0 if turns < 4 else 1 if turns < 10 and fine else HARMONICS[name]",
+        "found[name] = 1 if turns < 10 and fine else HARMONICS[name]",
+    ),
+    (
+        "src/rheos/data/calendar.py",
+        'step = _DAY if name == "week" else step_seconds(frequency)',
+        "step = step_seconds(frequency)",
+    ),
 ]

@@ -85,6 +85,21 @@ def names(
     return (*columns, "weekend") if _weekend(frequency) else tuple(columns)
 
 
+def shortest_cycle(
+    frequency: str | None, periods: tuple[int, ...] = (), harmonics: Mapping[str, int] = HARMONICS
+) -> tuple[str, int] | None:
+    """Name of the first cycle among the features, and how many frames it has; None where there is none."""
+    cycles = _cycles(frequency, periods, harmonics)
+    if not cycles:
+        return None
+    name = cycles[0].name
+    if frequency is None:
+        return name, cycles[0].frames
+    # Business days are longer than a day on average, and still lie on days of the week.
+    step = _DAY if name == "week" else step_seconds(frequency)
+    return name, round({"day": _DAY, "week": _WEEK, "year": _YEAR}[name] / step)
+
+
 def _year_days(stamps: pd.Index) -> float:
     return 360.0 if getattr(stamps, "calendar", "") == "360_day" else 365.25
 

@@ -64,6 +64,12 @@ class WindowSource:
         """Names of the columns of `WindowBatch.calendar`."""
         return calendar.names(self.dataset.layout.frequency, self.dataset.layout.periods, self.spec.harmonics)
 
+    @property
+    def shortest_cycle(self) -> tuple[str, int] | None:
+        """Name and frames of the calendar's shortest cycle; None where it has none."""
+        layout = self.dataset.layout
+        return calendar.shortest_cycle(layout.frequency, layout.periods, self.spec.harmonics)
+
     def _calendar_of(self, recording: Recording) -> np.ndarray:
         frequency = self.dataset.layout.frequency
         earlier = calendar.extend(recording.stamps, frequency, -self.spec.history)

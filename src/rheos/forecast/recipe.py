@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from rheos.calibrate import CALIBRATIONS, AffineCalibration
 from rheos.core.method import one_of
 from rheos.data.anchor import ANCHORS, Ridge
-from rheos.data.calendar import HARMONICS, harmonics_for, step_seconds
+from rheos.data.calendar import HARMONICS, harmonics_for, shortest_cycle, step_seconds
 from rheos.data.codec.chain import Link
 from rheos.data.codec.scale import Scale
 from rheos.data.dataset import Dataset
@@ -143,6 +143,8 @@ def propose(dataset: Dataset, horizon: int, holdout: int = 0) -> dict[str, Any]:
         proposal["harmonics"] = harmonics_for(frames * step, step)
     if len(dataset.recordings) > 1 and not field:
         proposal["codec"] = [{"kind": "scale", "mode": "window"}]
+    if field and _follows_the_year(proposal, layout.frequency, layout.periods):
+        proposal["anchor"] = {"kind": "damped_anomaly"}
     if field:
         cells = int(np.prod(dataset.features)) * (proposal["history"] + horizon)
         proposal["block"] = int(np.clip(4_000_000 // cells, 4, 50))
@@ -150,6 +152,12 @@ def propose(dataset: Dataset, horizon: int, holdout: int = 0) -> dict[str, Any]:
     elif len(layout.channels) > 8:
         proposal["training"] = {"batch": int(np.clip(512 // len(layout.channels), 8, 64))}
     return proposal
+
+
+def _follows_the_year(proposal: Mapping[str, Any], frequency: str | None, periods: tuple[int, ...]) -> bool:
+    """Whether a field's calendar is slow: its anomalies last, and its years are too few for more weights."""
+    found = shortest_cycle(frequency, periods, proposal.get("harmonics", HARMONICS))
+    return found is not None and found[0] not in ("day", "week")
 
 
 def make_recipe(

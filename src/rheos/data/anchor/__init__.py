@@ -1,11 +1,21 @@
 """Anchors: point forecasts that center and scale the canonical coordinates."""
 
 from rheos.data.anchor.base import Anchor, FittedAnchor
+from rheos.data.anchor.damped_anomaly import DampedAnomaly
 from rheos.data.anchor.none import NoAnchor
 from rheos.data.anchor.persistence import Persistence
 from rheos.data.anchor.ridge import Ridge
 from rheos.data.anchor.seasonal import Seasonal
 
-ANCHORS: tuple[type[Anchor], ...] = (NoAnchor, Persistence, Seasonal, Ridge)
+ANCHORS: tuple[type[Anchor], ...] = (NoAnchor, Persistence, Seasonal, DampedAnomaly, Ridge)
 
-__all__ = ["ANCHORS", "Anchor", "FittedAnchor", "NoAnchor", "Persistence", "Ridge", "Seasonal"]
+__all__ = [
+    "ANCHORS",
+    "Anchor",
+    "DampedAnomaly",
+    "FittedAnchor",
+    "NoAnchor",
+    "Persistence",
+    "Ridge",
+    "Seasonal",
+]

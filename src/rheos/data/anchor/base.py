@@ -2,22 +2,25 @@
 
 An anchor is a point forecast from what is known at the origin. The better it is, the less is left for
 the process to explain; its scale, the residual's root mean square by lead, makes u_0 of about unit
-variance at every lead. History frames have the last observed value as anchor, and as scale how far such
+variance at every lead, and so does the rhythm, its ratio by phase of the calendar's shortest cycle. History
+frames have the last observed value as anchor, and as scale how far such
 frames lie from it, so that the recent path, too, has about unit variance.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rheos.core.method import Method
+from rheos.data.anchor.rhythm import Rhythm
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 
 CHUNK_BYTES = 64 * 2**20
 _CELL_FLOOR = 0.05
+_RHYTHM_WINDOWS = 3000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,29 +29,49 @@ class FittedAnchor(ABC):
 
     Attributes:
         scale: `(F, *features)` float32, positive.
+        rhythm: ratio of the future's scale by phase of a cycle; None where there is no cycle.
     """
 
     scale: np.ndarray
+    rhythm: Rhythm | None = None
 
     @abstractmethod
     def future(self, batch: WindowBatch) -> np.ndarray:
         """The point forecast `(b, S, *features)` in coded units, finite everywhere."""
 
+    @abstractmethod
+    def numbers(self) -> dict[str, np.ndarray]:
+        """What the point forecast is made of, by name."""
+
     def __call__(self, batch: WindowBatch) -> tuple[np.ndarray, np.ndarray]:
-        """The anchor of a batch, float32 `(b, F, *features)`, and its scale `(F, *features)`."""
+        """The anchor of a batch and its scale, both float32 `(b, F, *features)`."""
+        frames = batch.history.shape[1]
         last = last_observed(batch.history)[:, None]
         history = np.broadcast_to(last, batch.history.shape)
-        return np.concatenate([history, self.future(batch)], axis=1).astype(np.float32), self.scale
+        center = np.concatenate([history, self.future(batch)], axis=1).astype(np.float32)
+        if self.rhythm is None:
+            return center, np.broadcast_to(self.scale, center.shape)
+        past = np.broadcast_to(self.scale[:frames], history.shape)
+        return center, np.concatenate([past, self.scale[frames:] * self.rhythm(batch)], axis=1)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """All numbers by name; with the configuration they restore the anchor."""
-        return {"scale": self.scale}
+        rhythm = self.rhythm
+        of_rhythm = {} if rhythm is None else {"rhythm_columns": rhythm.columns, "rhythm_ratio": rhythm.ratio}
+        return {"scale": self.scale, **of_rhythm, **self.numbers()}
 
 
 class Anchor(Method, ABC):
     """Base of anchors: the configuration that `fit` turns into a :class:`FittedAnchor`."""
 
     @abstractmethod
+    def measure(self, source: WindowSource, indices: np.ndarray) -> FittedAnchor:
+        """Measure all but the rhythm, see :meth:`fit`."""
+
+    @abstractmethod
+    def rebuild(self, scale: np.ndarray, numbers: dict[str, np.ndarray]) -> FittedAnchor:
+        """Restore all but the rhythm, see :meth:`restore`."""
+
     def fit(self, source: WindowSource, indices: np.ndarray) -> FittedAnchor:
         """Measure on the training windows.
 
@@ -56,20 +79,42 @@ class Anchor(Method, ABC):
             source: windows of the training span.
             indices: which of them may be used.
         """
+        fitted = self.measure(source, indices)
+        batches = chunks(source, scattered(indices, _RHYTHM_WINDOWS))
+        scale = fitted.scale[source.spec.history :]
+        return replace(fitted, rhythm=Rhythm.measure(source, batches, fitted.future, scale))
 
-    @abstractmethod
     def restore(self, arrays: dict[str, np.ndarray]) -> FittedAnchor:
         """Rebuild what `to_arrays` of an anchor fitted with this configuration gave."""
+        rest = dict(arrays)
+        scale = rest.pop("scale")
+        if "rhythm_ratio" not in rest:
+            return self.rebuild(scale, rest)
+        rhythm = Rhythm(columns=rest.pop("rhythm_columns"), ratio=rest.pop("rhythm_ratio"))
+        return replace(self.rebuild(scale, rest), rhythm=rhythm)
+
+
+def newest(history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The last observed value of each entry `(b, *features)`, NaN where none is, and its frame."""
+    frames = history.shape[1]
+    steps = np.arange(frames).reshape(1, frames, *(1,) * (history.ndim - 2))
+    where = np.where(np.isfinite(history), steps, 0).max(1)
+    return np.take_along_axis(history, where[:, None], axis=1)[:, 0], where
 
 
 def last_observed(history: np.ndarray) -> np.ndarray:
     """The last observed value of each entry, `(b, *features)`; 0, the training mean, where none is."""
-    frames = history.shape[1]
-    seen = np.isfinite(history)
-    steps = np.arange(frames).reshape(1, frames, *(1,) * (history.ndim - 2))
-    newest = np.where(seen, steps, 0).max(1, keepdims=True)
-    found = np.take_along_axis(history, newest, axis=1)[:, 0]
-    return np.nan_to_num(found, nan=0.0)
+    return np.nan_to_num(newest(history)[0], nan=0.0)
+
+
+def time_blocks(batch: WindowBatch, blocks: int) -> np.ndarray:
+    """The block of time of each window: its place between the first and last origin of its sequence."""
+    block = np.zeros(len(batch), int)
+    for sequence in np.unique(batch.sequence):
+        mine = batch.sequence == sequence
+        place = batch.origin[mine] - batch.origin[mine].min()
+        block[mine] = blocks * place // (place.max() + 1)
+    return block
 
 
 def some(indices: np.ndarray, most: int) -> np.ndarray:
@@ -77,6 +122,14 @@ def some(indices: np.ndarray, most: int) -> np.ndarray:
     if len(indices) <= most:
         return np.asarray(indices)
     return np.asarray(indices)[np.linspace(0, len(indices) - 1, most).round().astype(int)]
+
+
+def scattered(indices: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` of the indices, the same ones every time and of all phases of any cycle."""
+    if len(indices) <= most:
+        return np.asarray(indices)
+    kept = np.random.default_rng(0).choice(len(indices), most, replace=False)
+    return np.asarray(indices)[np.sort(kept)]
 
 
 def window_bytes(source: WindowSource) -> int:

@@ -15,13 +15,17 @@ class NoAnchor(Anchor):
 
     kind: Literal["none"] = "none"
 
-    def fit(self, source: WindowSource, indices: np.ndarray) -> "FittedNoAnchor":
+    def measure(self, source: WindowSource, indices: np.ndarray) -> "FittedNoAnchor":
         """Nothing to measure but the shape."""
         return FittedNoAnchor(scale=np.ones((source.spec.frames, *source.dataset.features), np.float32))
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> "FittedNoAnchor":
-        """The inverse of `to_arrays`."""
-        return FittedNoAnchor(scale=arrays["scale"])
+    def rebuild(self, scale: np.ndarray, numbers: dict[str, np.ndarray]) -> "FittedNoAnchor":
+        """The scale alone."""
+        return FittedNoAnchor(scale=scale)
+
+    def fit(self, source: WindowSource, indices: np.ndarray) -> "FittedNoAnchor":
+        """As :meth:`measure`: no rhythm, since the canonical data are to be the coded data."""
+        return self.measure(source, indices)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,5 +37,10 @@ class FittedNoAnchor(FittedAnchor):
         return np.zeros_like(batch.future)
 
     def __call__(self, batch: WindowBatch) -> tuple[np.ndarray, np.ndarray]:
-        """Zeros on all frames, and scale 1."""
-        return np.zeros((len(batch), *self.scale.shape), np.float32), self.scale
+        """Zeros and ones on all frames, `(b, F, *features)`."""
+        center = np.zeros((len(batch), *self.scale.shape), np.float32)
+        return center, np.broadcast_to(self.scale, center.shape)
+
+    def numbers(self) -> dict[str, np.ndarray]:
+        """None."""
+        return {}

@@ -26,7 +26,7 @@ class Persistence(Anchor):
     damped: bool = False
     most_windows: int = 20000
 
-    def fit(self, source: WindowSource, indices: np.ndarray) -> "FittedPersistence":
+    def measure(self, source: WindowSource, indices: np.ndarray) -> "FittedPersistence":
         """Measure damping and scale."""
         used = some(indices, self.most_windows)
         damping = np.ones((source.spec.horizon, source.dataset.features[0]))
@@ -35,9 +35,9 @@ class Persistence(Anchor):
         plain = FittedPersistence(scale=np.ones(0, np.float32), damping=damping.astype(np.float32))
         return FittedPersistence(scale=residual_scale(source, used, plain.future), damping=plain.damping)
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> "FittedPersistence":
-        """The inverse of `to_arrays`."""
-        return FittedPersistence(**arrays)
+    def rebuild(self, scale: np.ndarray, numbers: dict[str, np.ndarray]) -> "FittedPersistence":
+        """The inverse of `numbers`."""
+        return FittedPersistence(scale=scale, damping=numbers["damping"])
 
 
 def _damping(source: WindowSource, indices: np.ndarray) -> np.ndarray:
@@ -64,6 +64,6 @@ class FittedPersistence(FittedAnchor):
         last = last_observed(batch.history)[:, None]
         return last * self.damping.reshape(1, *self.damping.shape, *(1,) * (last.ndim - 3))
 
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Scale and damping."""
-        return {"scale": self.scale, "damping": self.damping}
+    def numbers(self) -> dict[str, np.ndarray]:
+        """Damping."""
+        return {"damping": self.damping}

@@ -22,6 +22,7 @@ from rheos.data.anchor.base import (
     history_squares,
     last_observed,
     some,
+    time_blocks,
     whole_scale,
     window_bytes,
 )
@@ -55,7 +56,7 @@ class Ridge(Anchor):
     recent: int = Field(default=32, ge=2)
     most_windows: int = Field(default=12000, ge=1)
 
-    def fit(self, source: WindowSource, indices: np.ndarray) -> "FittedRidge":
+    def measure(self, source: WindowSource, indices: np.ndarray) -> "FittedRidge":
         """Solve the regressions.
 
         Raises:
@@ -70,11 +71,10 @@ class Ridge(Anchor):
         plan = Plan.of(source, batch, self.recent)
         return _Regression(self, batch, plan, source.exists.ravel()).solve()
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> "FittedRidge":
-        """The inverse of `to_arrays`."""
-        plan = Plan(**{name: arrays[name] for name in Plan.__dataclass_fields__})
-        rest = {name: value for name, value in arrays.items() if name not in Plan.__dataclass_fields__}
-        return FittedRidge(plan=plan, **rest)
+    def rebuild(self, scale: np.ndarray, numbers: dict[str, np.ndarray]) -> "FittedRidge":
+        """The inverse of `numbers`."""
+        plan = Plan(**{name: numbers[name] for name in Plan.__dataclass_fields__})
+        return FittedRidge(scale=scale, plan=plan, base=numbers["base"], weights=numbers["weights"])
 
 
 def _bases(batch: WindowBatch, items: np.ndarray) -> np.ndarray:
@@ -122,7 +122,7 @@ class _Regression:
         self.entries = len(exists)
         self.count = plan.count(batch)
         self.blocks = max(1, min(config.blocks, len(batch) // 2))
-        self.block = _blocks(batch, self.blocks)
+        self.block = time_blocks(batch, self.blocks)
 
     def solve(self) -> "FittedRidge":
         """Penalties and weights of all entries."""
@@ -190,16 +190,6 @@ class _Regression:
         return moments
 
 
-def _blocks(batch: WindowBatch, blocks: int) -> np.ndarray:
-    """The block of time of each window: its place between the first and last origin of its sequence."""
-    block = np.zeros(len(batch), int)
-    for sequence in np.unique(batch.sequence):
-        mine = batch.sequence == sequence
-        place = batch.origin[mine] - batch.origin[mine].min()
-        block[mine] = blocks * place // (place.max() + 1)
-    return block
-
-
 @dataclass(frozen=True, kw_only=True)
 class FittedRidge(FittedAnchor):
     """The regressions.
@@ -226,6 +216,6 @@ class FittedRidge(FittedAnchor):
             out[items, :, rows] = _base(_bases(part, items), self.base[items]) + change + weights[..., -1:]
         return np.transpose(out, (2, 1, 0)).reshape(batch.future.shape)
 
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Scale, base, weights and the plan."""
-        return {"scale": self.scale, "base": self.base, "weights": self.weights, **self.plan.to_arrays()}
+    def numbers(self) -> dict[str, np.ndarray]:
+        """Base, weights and the plan."""
+        return {"base": self.base, "weights": self.weights, **self.plan.to_arrays()}

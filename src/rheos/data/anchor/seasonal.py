@@ -24,15 +24,15 @@ class Seasonal(Anchor):
     kind: Literal["seasonal"] = "seasonal"
     most_windows: int = 20000
 
-    def fit(self, source: WindowSource, indices: np.ndarray) -> "FittedSeasonal":
+    def measure(self, source: WindowSource, indices: np.ndarray) -> "FittedSeasonal":
         """Choose the lags and measure the scale."""
         used = some(indices, self.most_windows)
         plain = FittedSeasonal(scale=np.ones(0, np.float32), lag=_best_lag(source, used))
         return FittedSeasonal(scale=residual_scale(source, used, plain.future), lag=plain.lag)
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> "FittedSeasonal":
-        """The inverse of `to_arrays`."""
-        return FittedSeasonal(**arrays)
+    def rebuild(self, scale: np.ndarray, numbers: dict[str, np.ndarray]) -> "FittedSeasonal":
+        """The inverse of `numbers`."""
+        return FittedSeasonal(scale=scale, lag=numbers["lag"])
 
 
 def _best_lag(source: WindowSource, indices: np.ndarray) -> np.ndarray:
@@ -67,6 +67,6 @@ class FittedSeasonal(FittedAnchor):
         chosen = np.stack([earlier[:, :, k, c] for c, k in enumerate(self.lag)], axis=2)
         return np.where(np.isfinite(chosen), chosen, last)
 
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Scale and lags."""
-        return {"scale": self.scale, "lag": self.lag}
+    def numbers(self) -> dict[str, np.ndarray]:
+        """Lags."""
+        return {"lag": self.lag}
