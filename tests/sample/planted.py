@@ -3,6 +3,8 @@
 KERNEL = "src/rheos/sample/solver/kernel.py"
 SOLVER = "src/rheos/sample/solver"
 QUICK = "tests/sample/test_kernel.py tests/sample/test_grid.py tests/sample/test_solver.py"
+UNIPC = "tests/sample/test_unipc.py"
+BALL = "tests/sample/test_heavy_ball.py"
 CALL = "tests/sample/test_sample.py"
 PROBE = "tests/sample/test_probe.py"
 
@@ -10,7 +12,46 @@ PLANTED = [
     (KERNEL, "recursion = 1.0 - m / safe * recursion", "recursion = 1.0 - m * recursion", QUICK),
     (KERNEL, "math.factorial(m + q + 1)", "math.factorial(m + q)", QUICK),
     (KERNEL, "(node >= -SPAN) & (node < nodes[-1])", "(node < nodes[-1])", QUICK),
-    (KERNEL, "weights[0] = -torch.expm1(-(1.0 + eta) * length)", "weights[0] = -torch.expm1(-length)", QUICK),
+    (
+        KERNEL,
+        "weights[newest] = -torch.expm1(-(1.0 + eta) * length)",
+        "weights[newest] = -torch.expm1(-length)",
+        QUICK,
+    ),
+    (
+        KERNEL,
+        "torch.cat((torch.ones_like(older[:1]), older))",
+        "torch.cat((1.0 - older[:1], older))[:-1]",
+        QUICK,
+    ),
+    (KERNEL, "count + near, eta, newest=1", "count, eta, newest=1", QUICK),
+    (KERNEL, "weights[:, 1:] += scale[1:] * change", "weights[:, 1:] += scale[:-1] * change", QUICK),
+    (KERNEL, "change[1:] -= predictor", "change[:-1] -= predictor", QUICK),
+    (
+        f"{SOLVER}/adams_moulton.py",
+        "adams_moulton(path, self.order, self.eta)",
+        "adams_moulton(path, self.order)",
+        QUICK,
+    ),
+    (
+        f"{SOLVER}/adams_moulton.py",
+        "adams_bashforth(path, self.order - 1, self.eta)",
+        "adams_bashforth(path, self.order - 1)",
+        QUICK,
+    ),
+    (f"{SOLVER}/unipc.py", 'self.variant == "bh1"', 'self.variant == "bh2"', UNIPC),
+    (f"{SOLVER}/unipc.py", "gain + slope", "gain - slope", UNIPC),
+    (f"{SOLVER}/unipc.py", "torch.where(alone, half,", "torch.where(alone, gain,", UNIPC),
+    (f"{SOLVER}/heavy_ball.py", "extra * _ADAMS[j - 1] if j", "extra * _ADAMS[j] if j", BALL),
+    (f"{SOLVER}/heavy_ball.py", "c / self.damping * difference", "c * difference", BALL),
+    (f"{SOLVER}/heavy_ball.py", "(2.0 - self.damping)", "(1.0 + self.damping)", BALL),
+    (f"{SOLVER}/heavy_ball.py", "-alpha / sigma", "-1.0 / sigma", BALL),
+    (
+        f"{SOLVER}/heavy_ball.py",
+        "near[1:] & near[:-1], self.damping",
+        "near[1:] & ~near[:-1], self.damping",
+        BALL,
+    ),
     (
         KERNEL,
         "torch.sqrt(-torch.expm1(-2.0 * eta * length))",

@@ -9,7 +9,15 @@ from scipy.integrate import quad
 from rheos.core.errors import IncompatibleError
 from rheos.process.schedule import EDM, SCHEDULES, CondOT, Cosine, Linear
 from rheos.sample.solver import DPMpp3M, Exponential
-from rheos.sample.solver.kernel import Path, adams_bashforth, moments, noise_level, usable_nodes
+from rheos.sample.solver.kernel import (
+    Path,
+    adams_bashforth,
+    adams_moulton,
+    corrected,
+    moments,
+    noise_level,
+    usable_nodes,
+)
 
 F64 = torch.float64
 
@@ -35,6 +43,7 @@ def test_weights_integrate_polynomials_in_log_ratio(schedule, order, eta):
     """sum_j w_j p(lambda_j) is alpha_n int c e^(-c (h - u)) p(lambda_s + u) du for p of degree below k."""
     path = Path.of(schedule, ragged(schedule))
     weights = adams_bashforth(path, order, eta)
+    implicit = adams_moulton(path, order, eta) if order > 1 else None
     lam, c = path.log_ratio, 1.0 + eta
     for i in (order - 1, order, 7):
         h = float(lam[i + 1] - lam[i])
@@ -48,6 +57,9 @@ def test_weights_integrate_polynomials_in_log_ratio(schedule, order, eta):
             )[0]
             found = sum(weights[j, i] * lam[i - j] ** degree for j in range(order))
             assert float(found) == pytest.approx(float(path.alpha[i + 1]) * exact, rel=1e-9, abs=1e-12)
+            if order > 1:
+                found = sum(implicit[j, i] * lam[i + 1 - j] ** degree for j in range(order))
+                assert float(found) == pytest.approx(float(path.alpha[i + 1]) * exact, rel=1e-8, abs=1e-12)
 
 
 def test_history_grows_one_answer_a_step_and_order_falls_at_infinite_ends():
@@ -61,6 +73,51 @@ def test_history_grows_one_answer_a_step_and_order_falls_at_infinite_ends():
     assert weights[:, 0].tolist() == pytest.approx([0.2, 0, 0, 0])
     assert weights[:, 4].tolist() == pytest.approx([1.0, 0, 0, 0])
     assert path.decay.tolist() == pytest.approx([0.8, 0.75, 2 / 3, 0.5, 0.0])
+
+
+def test_the_corrector_needs_a_finite_step_and_takes_what_history_there_is():
+    fields = torch.tensor([1.0, 0.8, 0.6, 0.4, 0.2, 0.0], dtype=F64)
+    path = Path.of(CondOT(), fields)
+    weights = adams_moulton(path, 3)
+    assert torch.isfinite(weights).all()
+    assert weights[:, 0].tolist() == pytest.approx([0.0, 0.2, 0.0])
+    assert weights[:, 4].tolist() == pytest.approx([0.0, 1.0, 0.0])
+    # Steps 1 and 2 start with one and two answers of use; the weights then sum to 1 - e^(-h).
+    assert weights[2].ne(0).tolist() == [False, False, True, True, False]
+    total = path.alpha[1:] * -torch.expm1(-path.length)
+    torch.testing.assert_close(weights.sum(0), total, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.7])
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_one_formula_is_predict_evaluate_correct(order, eta):
+    """The folded weights against the two steps written out, each with the same noise."""
+    path = Path.of(Linear(), ragged(None))
+    kept, added = noise_level(path, eta)
+    scale = path.decay * kept
+    predictor, corrector = adams_bashforth(path, order, eta), adams_moulton(path, order + 1, eta)
+    folded = corrected(predictor, corrector, scale)
+    torch.manual_seed(0)
+    noise, start = torch.randn(path.steps, dtype=F64), torch.tensor(0.7, dtype=F64)
+
+    def answer(i, u):
+        return torch.sin(3.0 * u) + path.time[i]
+
+    predicted = corrected_u = start
+    seen = []
+    for i in range(path.steps):
+        seen.insert(0, answer(i, predicted))
+        if i > 0:
+            corrected_u = scale[i - 1] * corrected_u + added[i - 1] * noise[i - 1]
+            corrected_u = corrected_u + sum(w * d for w, d in zip(corrector[:, i - 1], seen, strict=False))
+        predicted = scale[i] * corrected_u + added[i] * noise[i]
+        predicted = predicted + sum(w * d for w, d in zip(predictor[:, i], seen, strict=False))
+    at_once, seen = start, []
+    for i in range(path.steps):
+        seen.insert(0, answer(i, at_once))
+        at_once = scale[i] * at_once + added[i] * noise[i]
+        at_once = at_once + sum(w * d for w, d in zip(folded[:, i], seen, strict=False))
+    assert float(at_once) == pytest.approx(float(predicted), rel=1e-11)
 
 
 def test_far_and_repeated_nodes_are_dropped():

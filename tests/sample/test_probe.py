@@ -18,7 +18,18 @@ from rheos.sample import PRESETS, Preset, probe, sample, variance_ratio
 from rheos.sample.grid import GRIDS, LogSNR, TimeGrid
 from rheos.sample.preset import BOUNDS
 from rheos.sample.sample import time_fields
-from rheos.sample.solver import DDIM, SOLVERS, Ancestral, DPMpp2M, DPMpp3M, Exponential, Heun
+from rheos.sample.solver import (
+    DDIM,
+    SOLVERS,
+    AdamsMoulton,
+    Ancestral,
+    DPMpp2M,
+    DPMpp3M,
+    Exponential,
+    HeavyBall,
+    Heun,
+    UniPC,
+)
 
 F64 = torch.float64
 SOLVER_OBJECTS = [
@@ -35,6 +46,10 @@ SOLVER_OBJECTS = [
     DPMpp2M(),
     DPMpp2M(eta=0.5),
     DPMpp3M(),
+    AdamsMoulton(),
+    AdamsMoulton(eta=0.5),
+    UniPC(),
+    HeavyBall(),
 ]
 COORDINATES = {
     "identity": Identity(),
@@ -47,7 +62,7 @@ FRAMES, HISTORY = 4, 1
 
 def name(method):
     settings = method.model_dump(exclude={"kind"}, exclude_defaults=True)
-    return "-".join([method.name(), *(f"{k}{v:g}" for k, v in settings.items() if math.isfinite(v))])
+    return "-".join([method.name(), *(f"{k}={v}" for k, v in settings.items())])
 
 
 def ar1(frames, r=0.8, scale=1.0):

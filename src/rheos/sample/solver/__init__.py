@@ -1,25 +1,31 @@
 """Solvers: rules for the steps from noise to data, in canonical coordinates."""
 
+from rheos.sample.solver.adams_moulton import AdamsMoulton
 from rheos.sample.solver.ddim import DDIM, Ancestral
 from rheos.sample.solver.dpmpp import DPMpp2M, DPMpp3M
 from rheos.sample.solver.exponential import Exponential
+from rheos.sample.solver.heavy_ball import HeavyBall
 from rheos.sample.solver.heun import Heun
 from rheos.sample.solver.solver import Answer, Draw, LinearMove, Move, Solver, State
+from rheos.sample.solver.unipc import UniPC
 
-SOLVERS = (DDIM, Ancestral, Heun, Exponential, DPMpp2M, DPMpp3M)
+SOLVERS = (DDIM, Ancestral, Heun, Exponential, AdamsMoulton, UniPC, DPMpp2M, DPMpp3M, HeavyBall)
 
 __all__ = [
     "DDIM",
     "SOLVERS",
+    "AdamsMoulton",
     "Ancestral",
     "Answer",
     "DPMpp2M",
     "DPMpp3M",
     "Draw",
     "Exponential",
+    "HeavyBall",
     "Heun",
     "LinearMove",
     "Move",
     "Solver",
     "State",
+    "UniPC",
 ]

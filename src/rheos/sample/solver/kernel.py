@@ -142,20 +142,62 @@ def adams_bashforth(path: Path, order: int, eta: float = 0.0) -> Tensor:
         order: k, 1 to 4.
         eta: noise level, 0 for the ordinary differential equation.
     """
-    length = path.length
     nodes, count = usable_nodes(path, order)
+    return _quadrature(path, nodes, count, eta, newest=0)
+
+
+def adams_moulton(path: Path, order: int, eta: float = 0.0) -> Tensor:
+    """Weights that also use the answer where the step ends, which comes first, `(order, steps, *field)`.
+
+    The system of :func:`adams_bashforth` with the further node v = 1. Where a step is infinite that
+    answer is of no use and gets weight 0.
+
+    Args:
+        path: where the solver goes.
+        order: number of answers, at least 2.
+        eta: noise level.
+    """
+    older, count = usable_nodes(path, order - 1)
+    near = (path.length > 0) & (path.length <= FAR)
+    return _quadrature(path, torch.cat((torch.ones_like(older[:1]), older)), count + near, eta, newest=1)
+
+
+def _quadrature(path: Path, nodes: Tensor, count: Tensor, eta: float, newest: int) -> Tensor:
+    """Weights through the first `count` nodes; all on the one numbered `newest` where only that is of use."""
+    length = path.length
     near = (length > 0) & (length <= FAR)
-    right = moments((1.0 + eta) * torch.where(near, length, 1.0), order)
+    right = moments((1.0 + eta) * torch.where(near, length, 1.0), len(nodes))
     weights = torch.zeros_like(nodes)
-    weights[0] = -torch.expm1(-(1.0 + eta) * length)
-    for k in range(2, order + 1):
-        chosen = count == k
+    weights[newest] = -torch.expm1(-(1.0 + eta) * length)
+    for k in range(2, len(nodes) + 1):
+        chosen = near & (count == k)
         spare = -torch.arange(k, dtype=torch.float64).reshape((k,) + (1,) * length.ndim)
         v = torch.where(chosen, nodes[:k], spare).movedim(0, -1)
         powers = torch.stack([v**m for m in range(k)], dim=-2)
         solved = torch.linalg.solve(powers, right[:k].movedim(0, -1)).movedim(-1, 0)
         weights[:k] = torch.where(chosen, solved, weights[:k])
     return weights * path.alpha[1:]
+
+
+def corrected(predictor: Tensor, corrector: Tensor, scale: Tensor) -> Tensor:
+    """A predictor and a corrector, one answer a step, as the weights of one multistep formula.
+
+    The answer D_n at the predicted p_n corrects u_n = p_n + sum_j (b_j - a_j) D_(n-j) before the next
+    step p_(n+1) = A u_n + sum_j a_j D_(n-j); both are linear, so p_(n+1) follows from p_n at once.
+
+    Args:
+        predictor: a `(order, steps, *field)`, newest answer first.
+        corrector: b `(order + 1, steps, *field)`, the answer where the step ends first.
+        scale: A `(steps, *field)`.
+
+    Returns:
+        `(order + 1, steps, *field)`.
+    """
+    change = corrector.clone()
+    change[1:] -= predictor
+    weights = torch.cat((predictor, torch.zeros_like(predictor[:1])))
+    weights[:, 1:] += scale[1:] * change[:, :-1]
+    return weights
 
 
 def noise_level(path: Path, eta: float) -> tuple[Tensor, Tensor]:
