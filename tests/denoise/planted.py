@@ -116,4 +116,19 @@ PLANTED = [
         "spread = each - mean[:, None]",
         "spread = each",
     ),
+    (
+        "src/rheos/denoise/oracle/gaussian.py",
+        "law = signal + sigma[:, :, None] * whole * sigma[:, None, :]",
+        "law = signal + sigma[:, :, None] * whole",
+    ),
+    (
+        "src/rheos/denoise/oracle/gaussian.py",
+        "whole = torch.kron(along, torch.eye(n // u.shape[1], dtype=torch.float64))",
+        "whole = torch.kron(torch.eye(n // u.shape[1], dtype=torch.float64), along)",
+    ),
+    (
+        "src/rheos/denoise/prediction.py",
+        'prediction == "score" and not isinstance',
+        'prediction == "noise" and not isinstance',
+    ),
 ]

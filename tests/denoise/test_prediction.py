@@ -10,6 +10,7 @@ from rheos.core.errors import IncompatibleError, InputError
 from rheos.denoise import Denoiser, GaussianOracle, Objective
 from rheos.denoise.prediction import Prediction, coefficients, input_scale
 from rheos.process import Process
+from rheos.process.noise import OrnsteinUhlenbeck
 from rheos.process.schedule import EDM, SCHEDULES, CondOT, Cosine, Linear
 
 T = torch.tensor([0.01, 0.5, 0.99], dtype=torch.float64)
@@ -152,3 +153,10 @@ def test_dividing_by_a_vanishing_signal_is_refused(prediction):
 def test_a_standard_deviation_is_positive(sd):
     with pytest.raises(InputError, match="sigma_data"):
         Denoiser(nn.Identity(), Process(), sigma_data=sd)
+
+
+def test_the_score_of_correlated_noise_is_not_predicted():
+    process = Process(Linear(), noise=OrnsteinUhlenbeck())
+    with pytest.raises(IncompatibleError, match="white noise"):
+        Denoiser(nn.Identity(), process, "score")
+    assert Denoiser(nn.Identity(), process, "noise").prediction == "noise"

@@ -166,4 +166,89 @@ PLANTED = [
         "return field if field.ndim < 2 else field.flatten(1).amax(1)",
         "return field if field.ndim < 2 else field.flatten(1).amin(1)",
     ),
+    (
+        "src/rheos/process/noise/along_frames.py",
+        "return torch.linalg.cholesky(noise.correlation(frames))",
+        "return torch.linalg.cholesky(noise.correlation(frames)).mT",
+    ),
+    (
+        "src/rheos/process/noise/along_frames.py",
+        "spread = math.prod(z.shape[2:]) * float(",
+        "spread = float(",
+    ),
+    (
+        "src/rheos/process/noise/along_frames.py",
+        "* torch.eye(len(kernel), dtype=kernel.dtype)) / (1.0 + jitter)",
+        "* torch.eye(len(kernel), dtype=kernel.dtype))",
+    ),
+    (
+        "src/rheos/process/noise/ornstein_uhlenbeck.py",
+        "return torch.exp(-lags(frames) / self.length)",
+        "return torch.exp(-lags(frames) * self.length)",
+    ),
+    (
+        "src/rheos/process/noise/ornstein_uhlenbeck.py",
+        "-lags(frames)",
+        "-0.5 * lags(frames)",
+    ),
+    (
+        "src/rheos/process/noise/squared_exponential.py",
+        "torch.exp(-0.5 * (lags(frames) / self.length) ** 2)",
+        "torch.exp(-((lags(frames) / self.length) ** 2))",
+    ),
+    (
+        "src/rheos/process/noise/squared_exponential.py",
+        "with_jitter(torch.exp(-0.5 * (lags(frames) / self.length) ** 2), self.jitter)",
+        "torch.exp(-0.5 * (lags(frames) / self.length) ** 2)",
+    ),
+    (
+        "src/rheos/process/noise/periodic.py",
+        "torch.sin(math.pi * lags(frames) / self.period)",
+        "torch.sin(2.0 * math.pi * lags(frames) / self.period)",
+    ),
+    (
+        "src/rheos/process/noise/periodic.py",
+        "-2.0 * (sine / self.length) ** 2",
+        "-2.0 * sine**2 / self.length",
+    ),
+    (
+        "src/rheos/process/noise/fractional_gaussian.py",
+        "- 2.0 * lag**power",
+        "- lag**power",
+    ),
+    (
+        "src/rheos/process/noise/fractional_gaussian.py",
+        "(lag - 1.0).abs()",
+        "(lag - 1.0).clamp(min=0.0)",
+    ),
+    (
+        "src/rheos/process/noise/fractional_brownian.py",
+        "torch.arange(1, frames + 1, dtype=torch.float64)",
+        "torch.arange(2, frames + 2, dtype=torch.float64)",
+    ),
+    (
+        "src/rheos/process/noise/fractional_brownian.py",
+        "- lags(frames) ** (2.0 * self.hurst)",
+        "- lags(frames) ** self.hurst",
+    ),
+    (
+        "src/rheos/process/coordinates/gaussian_process.py",
+        "return apply(self.prior.factor(u.shape[1]), u)",
+        "return apply(self.prior.factor(u.shape[1]).mT, u)",
+    ),
+    (
+        "src/rheos/process/coordinates/gaussian_process.py",
+        "total: Tensor = math.prod(features) * each",
+        "total: Tensor = each",
+    ),
+    (
+        "src/rheos/process/process.py",
+        "filled = torch.where(present, x0, self.read(u0, context))",
+        "filled = torch.where(present, x0, 0.0)",
+    ),
+    (
+        "src/rheos/process/recipes.py",
+        "return Process(schedule, whole, self.noise, self.history)",
+        "return Process(schedule, whole, history=self.history)",
+    ),
 ]

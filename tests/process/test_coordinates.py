@@ -7,7 +7,16 @@ import torch
 
 from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
-from rheos.process.coordinates import COORDINATES, Anchored, Composed, Coordinates, FrameMixing, Identity
+from rheos.process.coordinates import (
+    COORDINATES,
+    Anchored,
+    Composed,
+    Coordinates,
+    FrameMixing,
+    GaussianProcess,
+    Identity,
+)
+from rheos.process.noise import FractionalBrownian, SquaredExponential
 
 FRAMES = 6
 
@@ -19,7 +28,9 @@ def number(*shape):
 
 CONTEXT = Context(anchor=number(2, FRAMES, 3), anchor_scale=0.5 + number(2, 1, 3).abs())
 SOME = [Identity(), Anchored(), FrameMixing(), FrameMixing(floor=0.1), Anchored() * FrameMixing(),
-        FrameMixing() * Anchored() * Identity()]  # fmt: skip
+        FrameMixing() * Anchored() * Identity(), GaussianProcess(),
+        GaussianProcess(prior=FractionalBrownian()),
+        Anchored() * GaussianProcess(prior=SquaredExponential(length=2.0))]  # fmt: skip
 TIMES = [torch.tensor(0.7), torch.tensor([0.2, 0.99]), torch.tensor([[0.0, 0.0, 0.5, 0.5, 0.5, 0.5]])]
 every = pytest.mark.parametrize("coordinates", SOME, ids=repr)
 any_time = pytest.mark.parametrize("t", [t.double() for t in TIMES], ids=["scalar", "rows", "frames"])

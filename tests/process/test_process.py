@@ -13,14 +13,15 @@ from rheos.process import (
     DyDiff,
     Elucidated,
     Exploding,
+    GaussianProcessPrior,
     LeastEnergy,
     Plain,
     Process,
     RectifiedFlow,
     SubPreserving,
 )
-from rheos.process.coordinates import Anchored, FrameMixing, Identity
-from rheos.process.noise import NOISES, White
+from rheos.process.coordinates import Anchored, FrameMixing, GaussianProcess, Identity
+from rheos.process.noise import OrnsteinUhlenbeck, Periodic, White
 from rheos.process.schedule import (
     EDM,
     SCHEDULES,
@@ -79,6 +80,21 @@ def test_missing_entries_are_zero_in_canonical_coordinates_whatever_they_hold():
     torch.testing.assert_close(process.read(process.canonical(x0, everything), everything), x0)
 
 
+@pytest.mark.parametrize("anchored", [False, True])
+def test_missing_entries_of_mixed_data_leave_the_others_as_they_were(anchored):
+    """u is 0 where data are missing, and what is there reads back, whatever stood in the gaps."""
+    mask = (number(3) > -0.3).double()
+    mask[0, 1:4, 0], mask[1] = 0.0, 1.0
+    context = Context(anchor=number(4), anchor_scale=number(8).abs() + 0.5, mask=mask)
+    process, x0 = GaussianProcessPrior().build(anchored), number(5)
+    u0 = process.canonical(torch.where(mask > 0, x0, torch.nan), context)
+    assert (u0[mask == 0] == 0).all()
+    back = process.read(u0, context)
+    torch.testing.assert_close(back[mask > 0], x0[mask > 0], rtol=1e-12, atol=1e-12)
+    full = Context(anchor=context.anchor, anchor_scale=context.anchor_scale, mask=torch.ones(SHAPE))
+    assert torch.equal(process.canonical(x0, full)[1], u0[1])
+
+
 def test_the_callers_clip_is_left_alone():
     x0 = number(5)
     before = x0.clone()
@@ -123,7 +139,8 @@ def test_white_noise_is_the_keys_normal_law():
     assert torch.equal(z, key.normal(SHAPE[1:], torch.float64))
     law = torch.distributions.Normal(torch.zeros(()).double(), 1.0)
     torch.testing.assert_close(noise.log_prob(z, Context()), law.log_prob(z).flatten(1).sum(1))
-    assert all(law().gaussian for law in NOISES)
+    assert noise.gaussian
+    assert noise.correlation(5) is None
 
 
 @pytest.mark.parametrize(
@@ -137,6 +154,12 @@ def test_white_noise_is_the_keys_normal_law():
         (Exploding(), VarianceExploding(), Identity()),
         (SubPreserving(), SubVP(), Identity()),
         (LeastEnergy(), KineticOptimal(), Identity()),
+        (GaussianProcessPrior(), CondOT(), GaussianProcess()),
+        (
+            GaussianProcessPrior(prior=Periodic(period=7.0), schedule=Cosine()),
+            Cosine(),
+            GaussianProcess(prior=Periodic(period=7.0)),
+        ),
     ],
     ids=repr,
 )
@@ -145,6 +168,8 @@ def test_a_recipe_builds_what_its_words_say(recipe, schedule, coordinates):
     assert recipe.build(anchored=True) == Process(schedule, Anchored() * coordinates)
     diffused = recipe.model_copy(update={"history": "diffused"})
     assert diffused.build() == Process(schedule, coordinates, history="diffused")
+    other = recipe.model_copy(update={"noise": OrnsteinUhlenbeck()})
+    assert other.build() == Process(schedule, coordinates, OrnsteinUhlenbeck())
 
 
 @pytest.mark.parametrize("recipe", [recipe() for recipe in PROCESSES], ids=repr)

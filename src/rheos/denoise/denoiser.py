@@ -42,11 +42,12 @@ class Denoiser(nn.Module):
             sigma_data: standard deviation of canonical data.
 
         Raises:
-            IncompatibleError: the prediction divides by a signal that vanishes where generation starts.
+            IncompatibleError: the prediction divides by a signal that vanishes where generation starts, or
+                is the score of noise that is not white.
             InputError: sigma_data is not positive.
         """
         super().__init__()
-        check_prediction(prediction, process.schedule)
+        check_prediction(prediction, process)
         if not sigma_data > 0.0:
             raise InputError(f"sigma_data is {sigma_data}, but a standard deviation is above 0.")
         self.network = network

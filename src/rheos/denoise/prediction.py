@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 
 from rheos.core.errors import IncompatibleError
+from rheos.process.noise import White
+from rheos.process.process import Process
 from rheos.process.schedule import Schedule
 
 Prediction = Literal["preconditioned", "x0", "noise", "v", "velocity", "score"]
@@ -92,12 +94,18 @@ def input_scale(schedule: Schedule, t: Tensor, sigma_data: float) -> Tensor:
     return torch.rsqrt((schedule.alpha(t) * sigma_data) ** 2 + schedule.sigma(t) ** 2)
 
 
-def check_prediction(prediction: Prediction, schedule: Schedule) -> None:
-    """Refuse predictions that would divide by a vanishing signal where generation starts.
+def check_prediction(prediction: Prediction, process: Process) -> None:
+    """Refuse predictions that would divide by a vanishing signal where generation starts, or are no score.
 
     Raises:
-        IncompatibleError: "noise" or "score" with alpha(t_max) < 1e-3.
+        IncompatibleError: "noise" or "score" with alpha(t_max) < 1e-3; "score" of other than white noise.
     """
+    schedule = process.schedule
+    if prediction == "score" and not isinstance(process.noise, White):
+        raise IncompatibleError(
+            f"prediction='score' is read as -z / sigma, which is the score of white noise and not of "
+            f"{process.noise.name()!r} noise; predict 'preconditioned', 'x0', 'noise', 'v' or 'velocity'."
+        )
     alpha = float(schedule.alpha(torch.tensor(schedule.t_max, dtype=torch.float64)))
     if prediction in ("noise", "score") and alpha < SMALLEST_ALPHA:
         raise IncompatibleError(

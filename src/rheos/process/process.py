@@ -66,13 +66,24 @@ class Process(Method):
     def canonical(
         self, x0: Float[Tensor, "b f *features"], context: Context
     ) -> Float[Tensor, "b f *features"]:
-        """u_0 of a coded clip; entries missing by `context.mask` are 0 there, whatever `x0` holds."""
+        """u_0 of a coded clip; entries missing by `context.mask` are 0 there, whatever `x0` holds.
+
+        Where coordinates mix data along frames the others still read back as they are: a missing entry
+        stands in `x0` for what the frames before it say.
+        """
         zero = torch.zeros((), dtype=torch.float64)
         if context.mask is None:
             return self.coordinates.to_canonical(x0, zero, context)
         present = context.mask > 0
         u0 = self.coordinates.to_canonical(torch.where(present, x0, 0.0), zero, context)
-        return torch.where(present, u0, 0.0)
+        u0 = torch.where(present, u0, 0.0)
+        if self.coordinates.entrywise:
+            return u0
+        # Each round settles one more missing frame, the oldest first.
+        for _ in range(int((~present).flatten(2).any(2).sum(1).max())):
+            filled = torch.where(present, x0, self.read(u0, context))
+            u0 = torch.where(present, self.coordinates.to_canonical(filled, zero, context), 0.0)
+        return u0
 
     def read(self, u0: Float[Tensor, "b f *features"], context: Context) -> Float[Tensor, "b f *features"]:
         """The coded clip of a canonical one: C_0(u_0)."""

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from rheos.core.keys import Key
 from rheos.core.method import Method, one_of
-from rheos.process.coordinates import Anchored, Coordinates, FrameMixing, Identity
+from rheos.process.coordinates import Anchored, Coordinates, FrameMixing, GaussianProcess, Identity
+from rheos.process.coordinates.gaussian_process import AnyPrior
+from rheos.process.noise import NOISES, OrnsteinUhlenbeck, White
 from rheos.process.process import Process
 from rheos.process.schedule import (
     EDM,
@@ -22,6 +24,7 @@ from rheos.process.schedule import (
 )
 
 AnySchedule: Any = one_of(SCHEDULES)
+AnyNoise: Any = one_of(NOISES)
 
 
 class ProcessRecipe(Method, ABC):
@@ -29,9 +32,11 @@ class ProcessRecipe(Method, ABC):
 
     Attributes:
         history: "clean" keeps history frames at t = 0; "diffused" treats them like the future.
+        noise: law of z, where generation starts.
     """
 
     history: Literal["clean", "diffused"] = "clean"
+    noise: AnyNoise = White()
 
     @abstractmethod
     def build(self, anchored: bool = False) -> Process:
@@ -47,7 +52,8 @@ class ProcessRecipe(Method, ABC):
         return self
 
     def _process(self, schedule: Schedule, coordinates: Coordinates, anchored: bool) -> Process:
-        return Process(schedule, Anchored() * coordinates if anchored else coordinates, history=self.history)
+        whole = Anchored() * coordinates if anchored else coordinates
+        return Process(schedule, whole, self.noise, self.history)
 
 
 class DyDiff(ProcessRecipe):
@@ -158,6 +164,23 @@ class LeastEnergy(ProcessRecipe):
         return self._process(self.schedule, Identity(), anchored)
 
 
+class GaussianProcessPrior(ProcessRecipe):
+    """Flow that starts from a Gaussian process given the history (TSFlow, arXiv 2410.03024).
+
+    Attributes:
+        prior: correlation of the process along frames.
+        schedule: signal and noise; the published one is straight.
+    """
+
+    kind: Literal["gaussian_process"] = "gaussian_process"
+    prior: AnyPrior = OrnsteinUhlenbeck()
+    schedule: AnySchedule = CondOT()
+
+    def build(self, anchored: bool = False) -> Process:
+        """Whitened along frames, inside the anchor's shift where there is one."""
+        return self._process(self.schedule, GaussianProcess(prior=self.prior), anchored)
+
+
 PROCESSES: tuple[type[ProcessRecipe], ...] = (
     DyDiff,
     Plain,
@@ -166,4 +189,5 @@ PROCESSES: tuple[type[ProcessRecipe], ...] = (
     Elucidated,
     Exploding,
     SubPreserving,
+    GaussianProcessPrior,
 )

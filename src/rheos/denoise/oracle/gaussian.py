@@ -1,6 +1,7 @@
 """The exact denoiser of Gaussian data u_0 ~ N(m, C), for any time field.
 
-With A = diag(alpha), B = diag(sigma) over the clip's entries, u_t ~ N(A m, S), S = A C A + B^2, and
+With A = diag(alpha), B = diag(sigma) over the clip's entries, K the noise's correlation along frames (the
+identity if white), u_t ~ N(A m, S), S = A C A + B K B, and
 
     E[u_0 | u_t] = m + C A S^-1 (u_t - A m),   Cov[u_0 | u_t] = C - C A S^-1 A C.
 
@@ -16,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rheos.core.context import Context
-from rheos.core.errors import InputError
+from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.protocols import Posterior
 from rheos.core.time_field import expand
 from rheos.process.process import Process
@@ -54,7 +55,13 @@ class GaussianOracle:
 
         Raises:
             InputError: the sizes disagree.
+            IncompatibleError: the process' noise is not Gaussian.
         """
+        if not process.noise.gaussian:
+            raise IncompatibleError(
+                f"Gaussian data under {process.noise.name()!r} noise have no Gaussian posterior: use a "
+                "process with Gaussian noise."
+            )
         self.mean = mean.detach().to("cpu", torch.float64).flatten()
         self.covariance = covariance.detach().to("cpu", torch.float64)
         self.process = process
@@ -110,7 +117,12 @@ class GaussianOracle:
         alpha = expand(self.process.schedule.alpha(t), like).expand_as(like).flatten(1)
         sigma = expand(self.process.schedule.sigma(t), like).expand_as(like).flatten(1)
         signal = alpha[:, :, None] * self.covariance * alpha[:, None, :]
-        law = signal + torch.diag_embed(sigma**2)
+        along = self.process.noise.correlation(u.shape[1])
+        if along is None:
+            law = signal + torch.diag_embed(sigma**2)
+        else:
+            whole = torch.kron(along, torch.eye(n // u.shape[1], dtype=torch.float64))
+            law = signal + sigma[:, :, None] * whole * sigma[:, None, :]
         precision, log_det = _invert(law)
         gain = (self.covariance * alpha[:, None, :]) @ precision
         return _Law(

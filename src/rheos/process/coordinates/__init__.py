@@ -3,12 +3,22 @@
 from rheos.process.coordinates.anchored import Anchored
 from rheos.process.coordinates.base import Composed, Coordinates
 from rheos.process.coordinates.frame_mixing import FrameMixing
+from rheos.process.coordinates.gaussian_process import GaussianProcess
 from rheos.process.coordinates.identity import Identity
 
 COORDINATES: tuple[type[Coordinates], ...] = (
     Identity,
     Anchored,
     FrameMixing,
+    GaussianProcess,
 )
 
-__all__ = ["COORDINATES", "Anchored", "Composed", "Coordinates", "FrameMixing", "Identity"]
+__all__ = [
+    "COORDINATES",
+    "Anchored",
+    "Composed",
+    "Coordinates",
+    "FrameMixing",
+    "GaussianProcess",
+    "Identity",
+]

@@ -56,6 +56,11 @@ class Coordinates(Method, ABC):
     def causal(self) -> bool:
         """Whether a frame of x depends on this and earlier frames of u only, which clean history needs."""
 
+    @property
+    def entrywise(self) -> bool:
+        """Whether an entry of data x_0 depends on that entry of u_0 only."""
+        return True
+
     def __mul__(self, inner: "Coordinates") -> "Composed":
         """(self * inner)(u) = self(inner(u)); the result lists its parts flat."""
         parts: list[Coordinates] = []
@@ -106,3 +111,8 @@ class Composed(Coordinates):
     def causal(self) -> bool:
         """Causal where all parts are."""
         return all(part.causal for part in self.parts)
+
+    @property
+    def entrywise(self) -> bool:
+        """Entry by entry where all parts are."""
+        return all(part.entrywise for part in self.parts)

@@ -1,8 +1,33 @@
 """Base noises: where generation starts."""
 
+from rheos.process.noise.along_frames import AlongFrames
 from rheos.process.noise.base import Noise
+from rheos.process.noise.fractional_brownian import FractionalBrownian
+from rheos.process.noise.fractional_gaussian import FractionalGaussian
+from rheos.process.noise.ornstein_uhlenbeck import OrnsteinUhlenbeck
+from rheos.process.noise.periodic import Periodic
+from rheos.process.noise.squared_exponential import SquaredExponential
 from rheos.process.noise.white import White
 
-NOISES: tuple[type[Noise], ...] = (White,)
+ALONG_FRAMES: tuple[type[AlongFrames], ...] = (
+    OrnsteinUhlenbeck,
+    SquaredExponential,
+    Periodic,
+    FractionalGaussian,
+    FractionalBrownian,
+)
 
-__all__ = ["NOISES", "Noise", "White"]
+NOISES: tuple[type[Noise], ...] = (White, *ALONG_FRAMES)
+
+__all__ = [
+    "ALONG_FRAMES",
+    "NOISES",
+    "AlongFrames",
+    "FractionalBrownian",
+    "FractionalGaussian",
+    "Noise",
+    "OrnsteinUhlenbeck",
+    "Periodic",
+    "SquaredExponential",
+    "White",
+]

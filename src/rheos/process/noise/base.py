@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from rheos.core.context import Context
@@ -37,6 +37,14 @@ class Noise(Method, ABC):
     @abstractmethod
     def log_prob(self, z: Float[Tensor, "rows f *features"], context: Context) -> Float[Tensor, " rows"]:
         """Log density of each clip."""
+
+    def correlation(self, frames: int) -> Float64[Tensor, "frames frames"] | None:
+        """How frames go together, each of unit variance; None where entries are uncorrelated.
+
+        Args:
+            frames: f of the clip.
+        """
+        return None
 
     @property
     @abstractmethod

@@ -1,0 +1,30 @@
+"""K_ij = (i^2H + j^2H - |i - j|^2H) / (2 i^H j^H), i, j = 1, 2, ...: fractional Brownian motion.
+
+Mandelbrot and Van Ness 1968, doi:10.1137/1010093, each frame scaled to unit variance; as a driver of latent
+dynamics, Daems et al. 2024, arXiv 2310.12975. H = 1/2 is Brownian motion.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from rheos.process.noise.along_frames import AlongFrames, lags
+
+
+class FractionalBrownian(AlongFrames):
+    """Fractional Brownian motion from just before the oldest frame, each frame scaled to unit variance.
+
+    Attributes:
+        hurst: H, above 1/2 smoother than Brownian motion, below it rougher.
+    """
+
+    kind: Literal["fractional_brownian"] = "fractional_brownian"
+    hurst: float = Field(default=0.5, gt=0.0, lt=0.99)
+
+    def correlation(self, frames: int) -> Tensor:
+        """The exact covariance over its diagonal."""
+        power = torch.arange(1, frames + 1, dtype=torch.float64) ** (2.0 * self.hurst)
+        covariance = 0.5 * (power[:, None] + power - lags(frames) ** (2.0 * self.hurst))
+        return covariance * torch.rsqrt(power[:, None] * power)

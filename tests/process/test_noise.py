@@ -1,0 +1,159 @@
+"""Noises along frames: exact correlations, draws as an affine map, densities, the conditional prior."""
+
+import math
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from rheos.core.context import Context
+from rheos.core.keys import Key, Purpose
+from rheos.process import GaussianProcessPrior, Process
+from rheos.process.coordinates import GaussianProcess
+from rheos.process.noise import (
+    ALONG_FRAMES,
+    NOISES,
+    FractionalBrownian,
+    FractionalGaussian,
+    OrnsteinUhlenbeck,
+    Periodic,
+    SquaredExponential,
+    White,
+)
+from rheos.process.schedule import CondOT, Cosine
+
+FRAMES, HISTORY = 7, 3
+CORRELATIONS = {
+    OrnsteinUhlenbeck(length=3.0): lambda i, j: math.exp(-abs(i - j) / 3.0),
+    SquaredExponential(length=1.5, jitter=1e-3): lambda i, j: (
+        (math.exp(-((i - j) ** 2) / (2 * 1.5**2)) + 1e-3 * (i == j)) / 1.001
+    ),
+    Periodic(period=5.0, length=0.8, jitter=1e-2): lambda i, j: (
+        (math.exp(-2 * math.sin(math.pi * (i - j) / 5.0) ** 2 / 0.8**2) + 1e-2 * (i == j)) / 1.01
+    ),
+    FractionalGaussian(hurst=0.8): lambda i, j: (
+        0.5 * (abs(i - j + 1) ** 1.6 - 2 * abs(i - j) ** 1.6 + abs(i - j - 1) ** 1.6)
+    ),
+    FractionalBrownian(hurst=0.3): lambda i, j: (
+        0.5 * ((i + 1) ** 0.6 + (j + 1) ** 0.6 - abs(i - j) ** 0.6) / ((i + 1) ** 0.3 * (j + 1) ** 0.3)
+    ),
+}
+every = pytest.mark.parametrize("noise", CORRELATIONS, ids=lambda n: n.name())
+
+
+def number(seed, *shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def exact(noise, frames=FRAMES):
+    rows = [[CORRELATIONS[noise](i, j) for j in range(frames)] for i in range(frames)]
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit(Key):
+    """A key whose rows are the basis vectors of what is drawn."""
+
+    def normal(self, shape, dtype=torch.float32, device="cpu"):
+        return torch.eye(math.prod(shape), dtype=dtype).reshape(len(self), *shape)
+
+    @classmethod
+    def vectors(cls, count):
+        key = Key.of(0, count)
+        return cls(key.words, key.member)
+
+
+def test_every_method_is_tried_here():
+    assert {type(noise) for noise in CORRELATIONS} == set(ALONG_FRAMES)
+    assert set(NOISES) >= {White, *ALONG_FRAMES}
+
+
+@every
+def test_the_correlation_is_the_published_one(noise):
+    torch.testing.assert_close(noise.correlation(FRAMES), exact(noise), rtol=1e-13, atol=1e-15)
+    torch.testing.assert_close(noise.correlation(FRAMES).diagonal(), torch.ones(FRAMES).double())
+    assert noise.gaussian
+
+
+@every
+def test_draws_are_an_affine_map_with_that_covariance(noise):
+    """Basis vectors through `draw`: L, lower triangular, L L^T = K, every feature on its own."""
+    features = 2
+    columns = noise.draw(Unit.vectors(FRAMES * features), (FRAMES, features), Context(), torch.float64)
+    map_ = columns.flatten(1).T
+    whole = torch.kron(exact(noise), torch.eye(features).double())
+    torch.testing.assert_close(map_ @ map_.T, whole, rtol=1e-12, atol=1e-12)
+    later = torch.arange(FRAMES)[:, None] < torch.arange(FRAMES)
+    assert (map_.reshape(FRAMES, features, FRAMES, features).movedim(1, 2)[later] == 0).all()
+
+
+@every
+def test_densities_are_those_of_the_normal_law(noise):
+    z = number(1, 4, FRAMES, 2)
+    law = torch.distributions.MultivariateNormal(torch.zeros(FRAMES).double(), exact(noise))
+    expected = law.log_prob(z.movedim(2, 1)).sum(1)
+    torch.testing.assert_close(noise.log_prob(z, Context()), expected, rtol=1e-10, atol=1e-9)
+
+
+def test_forgetting_noise_is_the_recursion():
+    """z_0 = w_0, z_k = r z_{k-1} + sqrt(1 - r^2) w_k with r = exp(-1/length)."""
+    key, r = Key.of(3, 5), math.exp(-1 / 4.0)
+    w = key.normal((FRAMES, 2), torch.float64)
+    z = [w[:, 0]]
+    for k in range(1, FRAMES):
+        z.append(r * z[-1] + math.sqrt(1 - r**2) * w[:, k])
+    drawn = OrnsteinUhlenbeck().draw(key, (FRAMES, 2), Context(), torch.float64)
+    torch.testing.assert_close(drawn, torch.stack(z, 1), rtol=1e-12, atol=1e-12)
+
+
+def test_half_a_hurst_index_is_brownian_motion_and_its_white_increments():
+    assert torch.equal(FractionalGaussian(hurst=0.5).correlation(FRAMES), torch.eye(FRAMES).double())
+    k = torch.arange(1, FRAMES + 1).double()
+    brownian = torch.minimum(k[:, None], k) / torch.sqrt(k[:, None] * k)
+    torch.testing.assert_close(FractionalBrownian().correlation(FRAMES), brownian, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("hurst", [0.2, 0.7])
+def test_fractional_motion_is_the_sum_of_its_increments(hurst):
+    total = torch.ones(FRAMES, FRAMES).double().tril()
+    summed = total @ FractionalGaussian(hurst=hurst).correlation(FRAMES) @ total.T
+    scale = summed.diagonal().rsqrt()
+    motion = FractionalBrownian(hurst=hurst).correlation(FRAMES)
+    torch.testing.assert_close(scale[:, None] * summed * scale, motion, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("schedule", [CondOT(), Cosine()], ids=repr)
+@every
+def test_generation_starts_from_the_process_given_the_history(noise, schedule):
+    """Clean history: mean K_fh K_hh^-1 y and covariance K_ff - K_fh K_hh^-1 K_hf, by direct regression."""
+    process = Process(schedule, GaussianProcess(prior=noise))
+    past = number(2, 1, HISTORY, 1)
+    rows = FRAMES
+    context = Context(history_frames=HISTORY, history=past.expand(rows, -1, -1))
+    started = process.start(context, Unit.vectors(rows).at(Purpose.START), (rows, FRAMES, 1), torch.float64)
+    level = float(schedule.sigma(torch.tensor(schedule.t_max, dtype=torch.float64)))
+    k = exact(noise)
+    gain = k[HISTORY:, :HISTORY] @ torch.linalg.inv(k[:HISTORY, :HISTORY])
+    mean = gain @ past[0, :, 0]
+    covariance = k[HISTORY:, HISTORY:] - gain @ k[:HISTORY, HISTORY:]
+    seen = process.read(started, context)[:, :, 0]
+    torch.testing.assert_close(seen[:, :HISTORY], past[:, :, 0].expand(rows, -1), rtol=1e-9, atol=1e-9)
+    columns = (seen[:, HISTORY:] - mean).T
+    torch.testing.assert_close(columns @ columns.T, level**2 * covariance, rtol=1e-8, atol=1e-9)
+    away = started.clone()
+    away[:, HISTORY:] = 0.0
+    torch.testing.assert_close(process.read(away, context)[0, HISTORY:, 0], mean, rtol=1e-8, atol=1e-9)
+
+
+def test_straight_paths_from_that_prior_are_tsflow():
+    """x_t = (1 - t) x_0 + t x_1 on the future, x_1 the draw of the conditional prior that goes with z."""
+    process, t = GaussianProcessPrior(prior=SquaredExponential()).build(), torch.tensor(0.3).double()
+    x0, z = number(5, 2, FRAMES, 1), number(6, 2, FRAMES, 1)
+    context = Context(history_frames=HISTORY, history=x0[:, :HISTORY])
+    u0 = process.canonical(x0, context)
+    field = process.field(t, FRAMES, context)
+    seen = process.coordinates.to_seen(process.diffuse(u0, field, z), t, context)
+    base = torch.cat((u0[:, :HISTORY], z[:, HISTORY:]), 1)
+    end = process.coordinates.to_seen(base, t, context)
+    expected = torch.where(field[..., None] > 0, (1 - t) * x0 + t * end, x0)
+    torch.testing.assert_close(seen, expected, rtol=1e-9, atol=1e-9)
