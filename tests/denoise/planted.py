@@ -131,4 +131,19 @@ PLANTED = [
         'prediction == "score" and not isinstance',
         'prediction == "noise" and not isinstance',
     ),
+    (
+        "src/rheos/denoise/oracle/empirical.py",
+        "z = (u[:, None] - alpha * points) / sigma",
+        "z = u[:, None] - alpha * points",
+    ),
+    (
+        "src/rheos/denoise/oracle/empirical.py",
+        "z = (u[:, None] - alpha * points) / sigma",
+        "z = (u[:, None] - points) / sigma",
+    ),
+    (
+        "src/rheos/denoise/oracle/gaussian.py",
+        "if not process.noise.gaussian:",
+        "if process.noise.gaussian and len(mean) == 0:",
+    ),
 ]

@@ -143,8 +143,8 @@ PLANTED = [
     ),
     (
         "src/rheos/process/process.py",
-        "return torch.where(present, u0, 0.0)",
-        "return u0",
+        "u0 = torch.where(present, u0, 0.0)",
+        "u0 = 1.0 * u0",
     ),
     (
         "src/rheos/process/process.py",
@@ -250,5 +250,55 @@ PLANTED = [
         "src/rheos/process/recipes.py",
         "return Process(schedule, whole, self.noise, self.history)",
         "return Process(schedule, whole, history=self.history)",
+    ),
+    (
+        "src/rheos/process/noise/student_t.py",
+        "scale = torch.sqrt(self.degrees / q)",
+        "scale = torch.sqrt(q / self.degrees)",
+    ),
+    (
+        "src/rheos/process/noise/student_t.py",
+        "key.at(Purpose.RADIUS, key.step).uniform(())",
+        "key.uniform(())",
+    ),
+    (
+        "src/rheos/process/noise/student_t.py",
+        "key.at(Purpose.RADIUS, key.step)",
+        "key.at(Purpose.RADIUS)",
+    ),
+    (
+        "src/rheos/process/noise/student_t.py",
+        "constant - 0.5 * (d + n) *",
+        "constant - 0.5 * d *",
+    ),
+    (
+        "src/rheos/process/noise/student_t.py",
+        "- 0.5 * n * math.log(math.pi * d)",
+        "- 0.5 * n * math.log(math.pi)",
+    ),
+    (
+        "src/rheos/process/schedule/cosine_rate.py",
+        "math.cos(2.0 * self._first) * lag / 4.0",
+        "math.cos(self._first) * lag / 4.0",
+    ),
+    (
+        "src/rheos/process/schedule/cosine_rate.py",
+        "x**3 / 6 * (1 - x**2 / 20",
+        "x**3 / 6 * (1 + x**2 / 20",
+    ),
+    (
+        "src/rheos/process/schedule/cosine_rate.py",
+        "torch.exp(-self._scale * self._integral(t))",
+        "torch.exp(-2.0 * self._scale * self._integral(t))",
+    ),
+    (
+        "src/rheos/process/schedule/cosine_rate.py",
+        "wanted = 0.5 * torch.nn",
+        "wanted = torch.nn",
+    ),
+    (
+        "src/rheos/process/recipes.py",
+        "return Process(self.schedule, Anchored(), self.noise, self.history)",
+        "return Process(self.schedule, Identity(), self.noise, self.history)",
     ),
 ]

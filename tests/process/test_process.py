@@ -15,18 +15,21 @@ from rheos.process import (
     Exploding,
     GaussianProcessPrior,
     LeastEnergy,
+    MeanReverting,
     Plain,
+    PoissonFlow,
     Process,
     RectifiedFlow,
     SubPreserving,
 )
 from rheos.process.coordinates import Anchored, FrameMixing, GaussianProcess, Identity
-from rheos.process.noise import OrnsteinUhlenbeck, Periodic, White
+from rheos.process.noise import OrnsteinUhlenbeck, Periodic, StudentT, White
 from rheos.process.schedule import (
     EDM,
     SCHEDULES,
     CondOT,
     Cosine,
+    CosineRate,
     KineticOptimal,
     Linear,
     SubVP,
@@ -155,6 +158,7 @@ def test_white_noise_is_the_keys_normal_law():
         (SubPreserving(), SubVP(), Identity()),
         (LeastEnergy(), KineticOptimal(), Identity()),
         (GaussianProcessPrior(), CondOT(), GaussianProcess()),
+        (MeanReverting(), CosineRate(), Identity()),
         (
             GaussianProcessPrior(prior=Periodic(period=7.0), schedule=Cosine()),
             Cosine(),
@@ -164,12 +168,21 @@ def test_white_noise_is_the_keys_normal_law():
     ids=repr,
 )
 def test_a_recipe_builds_what_its_words_say(recipe, schedule, coordinates):
+    if isinstance(recipe, MeanReverting):  # It has no meaning without an anchor.
+        assert recipe.build() == Process(schedule, Anchored())
+        assert recipe.build(anchored=True) == Process(schedule, Anchored())
+        return
     assert recipe.build() == Process(schedule, coordinates)
     assert recipe.build(anchored=True) == Process(schedule, Anchored() * coordinates)
     diffused = recipe.model_copy(update={"history": "diffused"})
     assert diffused.build() == Process(schedule, coordinates, history="diffused")
     other = recipe.model_copy(update={"noise": OrnsteinUhlenbeck()})
     assert other.build() == Process(schedule, coordinates, OrnsteinUhlenbeck())
+
+
+def test_the_electric_field_has_its_own_noise_and_the_schedule_of_edm():
+    assert PoissonFlow().build() == Process(EDM(), noise=StudentT(degrees=128.0))
+    assert PoissonFlow(noise=StudentT(degrees=2048)).build(anchored=True).noise == StudentT(degrees=2048.0)
 
 
 @pytest.mark.parametrize("recipe", [recipe() for recipe in PROCESSES], ids=repr)

@@ -11,6 +11,7 @@ from rheos.process.schedule import (
     SCHEDULES,
     CondOT,
     Cosine,
+    CosineRate,
     KineticOptimal,
     Linear,
     SubVP,
@@ -23,6 +24,7 @@ ALL = [
     Linear(beta_end=10.0),
     EDM(rho=3.0),
     SubVP(beta_end=5.0),
+    CosineRate(end=0.05, offset=0.0),
     VarianceExploding(sigma_min=0.1, sigma_max=50.0),
     KineticOptimal(gain=(1.0, 0.8, 0.3, 0.5, 0.01), deviation=0.7),
 ]
@@ -156,6 +158,19 @@ def test_published_equations_have_these_moments(schedule, drift, squared_diffusi
     time = torch.tensor(t, dtype=torch.float64)
     assert float(schedule.alpha(time)) == pytest.approx(mean, rel=1e-8)
     assert float(schedule.sigma(time)) ** 2 == pytest.approx(variance, rel=1e-7)
+
+
+@pytest.mark.parametrize(("end", "offset"), [(0.005, 0.008), (0.02, 0.3)])
+def test_the_cosine_rate_is_the_published_reversion(end, offset):
+    """alpha_i = exp(-sum_j<=i theta_j dt), theta = 1 - f/f(0), dt = -log(end) / sum theta, many steps."""
+    u = torch.linspace(0, 1, 200_001, dtype=torch.float64)
+    f = torch.cos((u + offset) / (1 + offset) * math.pi / 2) ** 2
+    spent = torch.cat((torch.zeros(1).double(), torch.cumulative_trapezoid(1 - f / f[0], u)))
+    schedule = CosineRate(end=end, offset=offset)
+    torch.testing.assert_close(schedule.alpha(u), torch.exp(math.log(end) * spent / spent[-1]), rtol=1e-8,
+                               atol=0)  # fmt: skip
+    total = schedule.alpha(u) ** 2 + schedule.sigma(u) ** 2
+    torch.testing.assert_close(total, torch.ones_like(u), rtol=1e-13, atol=0)
 
 
 def test_less_than_preserving_has_less_noise_and_the_same_end():

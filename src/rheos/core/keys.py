@@ -33,6 +33,7 @@ class Purpose(IntEnum):
     BOOTSTRAP = 7
     PROBE = 8
     AUGMENT = 9
+    RADIUS = 10
 
 
 def philox(counter: Sequence[Tensor], key: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -2,6 +2,6 @@
 
 from rheos.denoise.denoiser import Denoiser
 from rheos.denoise.objective import Objective
-from rheos.denoise.oracle import GaussianOracle, MixtureOracle
+from rheos.denoise.oracle import EmpiricalOracle, GaussianOracle, MixtureOracle
 
-__all__ = ["Denoiser", "GaussianOracle", "MixtureOracle", "Objective"]
+__all__ = ["Denoiser", "EmpiricalOracle", "GaussianOracle", "MixtureOracle", "Objective"]

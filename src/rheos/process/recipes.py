@@ -10,13 +10,14 @@ from rheos.core.keys import Key
 from rheos.core.method import Method, one_of
 from rheos.process.coordinates import Anchored, Coordinates, FrameMixing, GaussianProcess, Identity
 from rheos.process.coordinates.gaussian_process import AnyPrior
-from rheos.process.noise import NOISES, OrnsteinUhlenbeck, White
+from rheos.process.noise import NOISES, OrnsteinUhlenbeck, StudentT, White
 from rheos.process.process import Process
 from rheos.process.schedule import (
     EDM,
     SCHEDULES,
     CondOT,
     Cosine,
+    CosineRate,
     KineticOptimal,
     Schedule,
     SubVP,
@@ -181,6 +182,38 @@ class GaussianProcessPrior(ProcessRecipe):
         return self._process(self.schedule, GaussianProcess(prior=self.prior), anchored)
 
 
+class MeanReverting(ProcessRecipe):
+    """Diffusion that falls back to the anchor, and starts from it (IR-SDE, arXiv 2301.11699).
+
+    Attributes:
+        schedule: signal and noise; the published reversion rate rises like a squared sine.
+    """
+
+    kind: Literal["mean_reverting"] = "mean_reverting"
+    schedule: AnySchedule = CosineRate()
+
+    def build(self, anchored: bool = False) -> Process:
+        """Deviations from the context's anchor, which this process always needs."""
+        return Process(self.schedule, Anchored(), self.noise, self.history)
+
+
+class PoissonFlow(ProcessRecipe):
+    """PFGM++: heavy-tailed noise from an electric field in extra dimensions (arXiv 2302.04265).
+
+    Attributes:
+        schedule: range and power of the noise, EDM's.
+        noise: how many extra dimensions.
+    """
+
+    kind: Literal["pfgmpp"] = "pfgmpp"
+    schedule: EDM = EDM()
+    noise: StudentT = StudentT()
+
+    def build(self, anchored: bool = False) -> Process:
+        """The EDM schedule with Student-t noise in plain coordinates."""
+        return self._process(self.schedule, Identity(), anchored)
+
+
 PROCESSES: tuple[type[ProcessRecipe], ...] = (
     DyDiff,
     Plain,
@@ -189,5 +222,7 @@ PROCESSES: tuple[type[ProcessRecipe], ...] = (
     Elucidated,
     Exploding,
     SubPreserving,
+    PoissonFlow,
+    MeanReverting,
     GaussianProcessPrior,
 )

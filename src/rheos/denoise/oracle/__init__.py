@@ -1,6 +1,7 @@
 """Oracles: exact denoisers of laws in closed form, for tests, probes and learning."""
 
+from rheos.denoise.oracle.empirical import EmpiricalOracle
 from rheos.denoise.oracle.gaussian import GaussianOracle
 from rheos.denoise.oracle.mixture import MixtureOracle
 
-__all__ = ["GaussianOracle", "MixtureOracle"]
+__all__ = ["EmpiricalOracle", "GaussianOracle", "MixtureOracle"]

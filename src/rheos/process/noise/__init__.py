@@ -7,6 +7,7 @@ from rheos.process.noise.fractional_gaussian import FractionalGaussian
 from rheos.process.noise.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from rheos.process.noise.periodic import Periodic
 from rheos.process.noise.squared_exponential import SquaredExponential
+from rheos.process.noise.student_t import StudentT
 from rheos.process.noise.white import White
 
 ALONG_FRAMES: tuple[type[AlongFrames], ...] = (
@@ -17,7 +18,7 @@ ALONG_FRAMES: tuple[type[AlongFrames], ...] = (
     FractionalBrownian,
 )
 
-NOISES: tuple[type[Noise], ...] = (White, *ALONG_FRAMES)
+NOISES: tuple[type[Noise], ...] = (White, *ALONG_FRAMES, StudentT)
 
 __all__ = [
     "ALONG_FRAMES",
@@ -29,5 +30,6 @@ __all__ = [
     "OrnsteinUhlenbeck",
     "Periodic",
     "SquaredExponential",
+    "StudentT",
     "White",
 ]

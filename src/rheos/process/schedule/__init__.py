@@ -3,6 +3,7 @@
 from rheos.process.schedule.base import Schedule
 from rheos.process.schedule.cond_ot import CondOT
 from rheos.process.schedule.cosine import Cosine
+from rheos.process.schedule.cosine_rate import CosineRate
 from rheos.process.schedule.edm import EDM
 from rheos.process.schedule.kinetic_optimal import KineticOptimal
 from rheos.process.schedule.linear import Linear
@@ -12,6 +13,7 @@ from rheos.process.schedule.variance_exploding import VarianceExploding
 SCHEDULES: tuple[type[Schedule], ...] = (
     Cosine,
     Linear,
+    CosineRate,
     SubVP,
     EDM,
     VarianceExploding,
@@ -24,6 +26,7 @@ __all__ = [
     "SCHEDULES",
     "CondOT",
     "Cosine",
+    "CosineRate",
     "KineticOptimal",
     "Linear",
     "Schedule",
