@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rheos.denoise.denoiser import Denoiser as Denoiser
     from rheos.evaluation.backtest import backtest as backtest
     from rheos.evaluation.backtest import evaluate as evaluate
+    from rheos.evaluation.comparison.compare import compare as compare
     from rheos.forecast.forecast import Forecast as Forecast
     from rheos.forecast.forecaster import Forecaster as Forecaster
     from rheos.forecast.forecaster import fit as fit
@@ -38,6 +39,7 @@ _HOMES = {
     "Recipe": "rheos.forecast.recipe",
     "RheosError": "rheos.core.errors",
     "backtest": "rheos.evaluation.backtest",
+    "compare": "rheos.evaluation.comparison.compare",
     "evaluate": "rheos.evaluation.backtest",
     "fit": "rheos.forecast.forecaster",
     "inspect": "rheos.forecast.proposal",
@@ -58,6 +60,7 @@ __all__ = [
     "RheosError",
     "__version__",
     "backtest",
+    "compare",
     "evaluate",
     "fit",
     "inspect",

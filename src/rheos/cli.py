@@ -1,4 +1,4 @@
-"""The command line: the five verbs, `template`, `methods` and `demo`.
+"""The command line: the five verbs, `compare`, `template`, `methods` and `demo`.
 
 Results go to stdout, progress and messages to stderr. A mistake of the user's is one sentence and exit
 code 2.
@@ -170,6 +170,68 @@ def backtest(
             load(model), source, windows=windows, members=members, seed=seed, quality=quality, progress=tell
         )
     _print(json.dumps(card.to_dict(), indent=2, allow_nan=False) if as_json else table(card))
+
+
+@app.command()
+def compare(
+    source: Source,
+    words: Words = None,
+    horizon: Annotated[int | None, typer.Option(help="Frames to forecast; needed.")] = None,
+    holdout: Annotated[
+        int | None, typer.Option(help="Last frames that nothing is fitted on; default a fifth at most.")
+    ] = None,
+    recipe: Annotated[
+        list[str] | None, typer.Option(help="NAME=words: a recipe by its overrides; may be repeated.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="NAME=FOLDER: a model fitted before; may be repeated.")
+    ] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="With commas: rheos, baselines, peers, or single ones by their word.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Of training and members, with commas.")] = "0",
+    windows: Annotated[int, typer.Option(help="Most windows, not overlapping.")] = 28,
+    members: Members = 100,
+    quality: Quality = "balanced",
+    time: Annotated[
+        str | None, typer.Option(help="Training budget of each recipe and trained peer, such as 5m.")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Whom the verdict is about; default the first of Rheos' own.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Whom all are compared with, beside the best other.")
+    ] = None,
+    score: Annotated[str, typer.Option(help="What decides: crps, wql or crps_sum.")] = "crps",
+    config: Config = None,
+    out: Annotated[Path, typer.Option(help="The folder of the comparison.")] = Path("comparison"),
+    as_json: AsJson = False,
+) -> None:
+    """Score recipes, models, baselines and peers on the same windows; the same command continues."""
+    from rheos.evaluation.comparison import compare as score_all
+    from rheos.evaluation.comparison.entry import asked, seeds_of
+    from rheos.evaluation.comparison.table import text
+
+    with progress_line() as tell:
+        found = score_all(
+            asked(recipe or (), model or (), methods),
+            source,
+            horizon=horizon,
+            holdout=holdout,
+            config=config,
+            words=words or (),
+            seeds=seeds_of(seeds),
+            windows=windows,
+            members=members,
+            quality=quality,
+            time=time,
+            subject=subject,
+            reference=reference,
+            score=score,
+            out=out,
+            progress=tell,
+        )
+    _print(json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else text(found))
 
 
 @app.command()

@@ -1,5 +1,7 @@
 """Planted errors of evaluation: (file, line as it is, line gone wrong)."""
 
+COMPARE = "tests/evaluation/test_compare.py"
+
 PLANTED = [
     (
         "src/rheos/evaluation/tally.py",
@@ -36,5 +38,65 @@ PLANTED = [
         "src/rheos/evaluation/backtest.py",
         "at = dataset[names].reindex(time=times[i])",
         "at = dataset[names].isel(time=slice(len(times[i])))",
+    ),
+    (
+        "src/rheos/evaluation/comparison/comparison.py",
+        "return losses / np.mean(tally.magnitude_of_sum if total else tally.magnitude)",
+        "return losses / np.sum(tally.magnitude_of_sum if total else tally.magnitude)",
+        COMPARE,
+    ),
+    (
+        "src/rheos/evaluation/comparison/comparison.py",
+        "np.stack(tally.loss_of_sum if total else tally.loss)",
+        "np.stack(tally.loss if total else tally.loss_of_sum)",
+        COMPARE,
+    ),
+    (
+        "src/rheos/evaluation/comparison/comparison.py",
+        "by_window(np.mean(rows, axis=0), self.task.windows)",
+        "by_window(np.max(rows, axis=0), self.task.windows)",
+        COMPARE,
+    ),
+    (
+        "src/rheos/evaluation/comparison/comparison.py",
+        "for other in self.results if other != name}",
+        "for other in self.results}",
+        COMPARE,
+    ),
+    (
+        "src/rheos/evaluation/comparison/comparison.py",
+        "return skill(self.per_window(name, score), self.per_window(other, score))",
+        "return skill(self.per_window(other, score), self.per_window(name, score))",
+        COMPARE,
+    ),
+    (
+        "src/rheos/evaluation/comparison/comparison.py",
+        "return mean_difference(self.per_window(name, score), self.per_window(other, score))",
+        "return mean_difference(self.per_window(other, score), self.per_window(name, score))",
+        COMPARE,
+    ),
+    (
+        "src/rheos/evaluation/comparison/contender.py",
+        "known = self.task.dataset.recordings[recording].until(origin)",
+        "known = self.task.dataset.recordings[recording].until(origin + 1)",
+        COMPARE,
+    ),
+    (
+        "src/rheos/evaluation/comparison/contender.py",
+        "self._seeded_with(seed).fit(task.training, task.horizon)",
+        "self._seeded_with(seed).fit(task.dataset, task.horizon)",
+        COMPARE,
+    ),
+    (
+        "src/rheos/evaluation/comparison/contender.py",
+        '"holdout": task.holdout, "seed": seed}',
+        '"holdout": 0, "seed": seed}',
+        COMPARE,
+    ),
+    (
+        "src/rheos/evaluation/comparison/task.py",
+        "clip(shortest // _HELD_OUT // self.horizon, 1, self.windows)",
+        "clip(shortest // self.horizon, 1, self.windows)",
+        COMPARE,
     ),
 ]

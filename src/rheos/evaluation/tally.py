@@ -80,7 +80,7 @@ class Tally:
     def to_dict(self) -> dict[str, Any]:
         """All that was taken in, as lists; numbers that do not exist are null."""
         kept = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name not in _GIVEN}
-        return {name: np.where(np.isfinite(value), value, None).tolist() for name, value in kept.items()}
+        return {name: _nullable(value) for name, value in kept.items()}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], area: np.ndarray, sums: bool) -> "Tally":
@@ -133,6 +133,12 @@ class Tally:
             "coverage_90": _number(aggregate(np.stack(self.covered))),
             "spread_skill": _number(np.sqrt(aggregate(variance / scale**2) / error)) if error > 0 else None,
         }
+
+
+def _nullable(values: np.ndarray) -> list[Any]:
+    boxed = values.astype(object)
+    boxed[~np.isfinite(values)] = None
+    return list(boxed.tolist())
 
 
 def _number(value: np.ndarray | float) -> float | None:

@@ -1,0 +1,195 @@
+"""Compare: several forecasters on the same windows, with intervals, and what they cost."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rheos.core.errors import InputError
+from rheos.data.dataset import Dataset
+from rheos.data.reader import read
+from rheos.evaluation.comparison.command import command_of
+from rheos.evaluation.comparison.comparison import SCORES, Comparison
+from rheos.evaluation.comparison.contender import Contender, ModelContender, RecipeContender
+from rheos.evaluation.comparison.entry import DEFAULT, Entry, contenders_of, opened
+from rheos.evaluation.comparison.folder import Folder
+from rheos.evaluation.comparison.result import Result, measure
+from rheos.evaluation.comparison.table import markdown
+from rheos.evaluation.comparison.task import Task
+from rheos.evaluation.windows import MOST_WINDOWS
+from rheos.forecast.forecaster import options, reading
+from rheos.report.cost_figure import Priced, cost_chart
+from rheos.report.style import png_bytes
+from rheos.train.loop import Progress
+from rheos.train.settings import seconds
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def compare(
+    methods: Sequence[Entry] = DEFAULT,
+    source: Any = None,
+    *,
+    horizon: int | None = None,
+    holdout: int | None = None,
+    config: str | Path | Mapping[str, Any] | None = None,
+    words: Sequence[str] = (),
+    seeds: Sequence[int] = (0,),
+    windows: int = MOST_WINDOWS,
+    members: int = 100,
+    quality: str = "balanced",
+    time: str | float | None = None,
+    subject: str | None = None,
+    reference: str | None = None,
+    score: str = "crps",
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Score several forecasters on the same windows that none of them was fitted on.
+
+    Args:
+        methods: the forecasters. A word names "rheos" (the recipe that is proposed from the data), a
+            baseline, a peer, or all of "baselines" or "peers"; a pair `(name, what)` gives a recipe as
+            override words or a mapping, a model as its folder (a Path) or a Forecaster, or a baseline with
+            options of its own.
+        source: anything `rheos.fit` takes.
+        horizon: frames to forecast; may stand in the config instead, as may the holdout.
+        holdout: last observed frames that nothing is fitted on; None: as many windows as fit into a fifth
+            of the data.
+        config: options that all recipes share, as `rheos.fit` takes them.
+        words: `a.b=c` overrides for all recipes; what says how the data are read stands here.
+        seeds: of training and members; what learns without random numbers runs with the first alone.
+        windows: most windows of each recording; they do not overlap and end with the last observed frame.
+        members: of every ensemble.
+        quality: "fast", "balanced" or "best", for Rheos' own forecasts.
+        time: training budget of each Rheos recipe and trained peer, "5m" or seconds.
+        subject: whom the verdict is about; None: the first recipe or model of Rheos.
+        reference: whom all are compared with beside the best other; None: the subject.
+        score: what decides: "crps", "wql" or "crps_sum".
+        out: a folder for results, models, table, picture and record; the same call continues there.
+        progress: told how far the work is.
+
+    Raises:
+        InputError: a name is unknown or given twice, the folder holds another comparison, a model was
+            fitted on other data, a peer's package is missing, or an option cannot be used.
+    """
+    common, frames, kept_out = _sizes(options(config, words), horizon, holdout)
+    entries = [opened(entry) for entry in methods]
+    dataset = _dataset(source, common, entries)
+    contenders = contenders_of(entries, common, _budget(time), dataset.layout)
+    task = Task(dataset, frames, kept_out, windows, members, quality)
+    some_seeds = _distinct(seeds)
+    who = _named(subject, contenders) or _first_own(contenders)
+    whom = _named(reference, contenders) or who
+    _check_score(score, task)
+    typed = {"seeds": ",".join(map(str, some_seeds)), "subject": who, "reference": whom, "score": score}
+    typed |= {} if time is None else {"time": str(time)}
+    typed |= {} if out is None else {"out": str(out)}
+    command = command_of(source, task, common, contenders, typed)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Folder(Path(scratch) / "comparison" if out is None else Path(out))
+        folder.begin(task, contenders, some_seeds, command)
+        found = Comparison(
+            task=task,
+            results={c.name: _results(c, task, some_seeds, folder, progress) for c in contenders},
+            limits={c.name: c.limits for c in contenders},
+            subject=who,
+            reference=whom,
+            score=score,
+        )
+        if out is not None:
+            folder.finish(found.to_dict(), markdown(found), png_bytes(chart(found)))
+    return found
+
+
+def _results(
+    contender: Contender, task: Task, seeds: Sequence[int], folder: Folder, progress: Progress | None
+) -> list[Result]:
+    """One a seed: those the folder has, and the others as they are made."""
+    kept = []
+    for seed in seeds if contender.seeded else seeds[:1]:
+        result = folder.result(contender, seed, task)
+        if result is None:
+            result = measure(contender, task, seed, folder.model(contender.name, seed), progress)
+            folder.keep(result)
+        kept.append(result)
+    return kept
+
+
+def chart(found: Comparison) -> "Figure":
+    """The picture of gain over the reference against cost."""
+    forecasts = found.task.windows * len(found.task.dataset.recordings)
+    points = []
+    for name in found.ranking:
+        cost, gain = found.cost(name), found.gain(name, found.reference)
+        points.append(
+            Priced(
+                name=name,
+                gain=gain.value,
+                low=gain.low,
+                high=gain.high,
+                training_seconds=cost["training_seconds"] or 0.0,
+                forecast_seconds=(cost["forecast_seconds"] or 0.0) / forecasts,
+                own=bool(cost["evaluations"]),
+            )
+        )
+    return cost_chart(points, found.reference)
+
+
+def _dataset(source: Any, common: Mapping[str, Any], entries: Sequence[Any]) -> Dataset:
+    """The source as the words say; without a word on it, as the first model read its own."""
+    if isinstance(source, Dataset):
+        return source
+    models = [entry.forecaster.model for entry in entries if isinstance(entry, ModelContender)]
+    if "data" not in common and models:
+        return read(source, models[0].recipe.data)
+    return read(source, reading(common))
+
+
+def _sizes(
+    given: Mapping[str, Any], horizon: int | None, holdout: int | None
+) -> tuple[dict[str, Any], int, int | None]:
+    """Options without what belongs to the comparison, the horizon and the holdout."""
+    common = dict(given)
+    if "seed" in common:
+        raise InputError("a comparison takes its seeds from --seeds, not from seed=; give --seeds 0,1,2.")
+    frames = common.pop("horizon", None) if horizon is None else horizon
+    kept_out = common.pop("holdout", None) if holdout is None else holdout
+    for name, value in (("horizon", frames), ("holdout", kept_out)):
+        if not isinstance(value, int) and (name, value) != ("holdout", None):
+            raise InputError(f"{name}={value!r}, but it is a number of frames; say it with --{name}.")
+    common = {name: value for name, value in common.items() if name not in ("horizon", "holdout")}
+    return common, frames, kept_out
+
+
+def _budget(time: str | float | None) -> float | None:
+    try:
+        return None if time is None else seconds(time)
+    except ValueError as error:
+        raise InputError(f"time: {error}.") from None
+
+
+def _distinct(seeds: Sequence[int]) -> list[int]:
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise InputError(f"seeds={list(seeds)}, but they are one or more different whole numbers.")
+    return list(seeds)
+
+
+def _named(name: str | None, contenders: Sequence[Contender]) -> str | None:
+    names = [contender.name for contender in contenders]
+    if name is not None and name not in names:
+        raise InputError(f"{name!r} is none of those to compare: {', '.join(names)}.")
+    return name
+
+
+def _first_own(contenders: Sequence[Contender]) -> str:
+    own = [c.name for c in contenders if isinstance(c, RecipeContender | ModelContender)]
+    return own[0] if own else contenders[0].name
+
+
+def _check_score(score: str, task: Task) -> None:
+    if score not in SCORES:
+        raise InputError(f"score={score!r}, but known are {', '.join(SCORES)}.")
+    if score == "crps_sum" and not task.sums:
+        raise InputError("score=crps_sum needs variables of one unit, without space; take crps or wql.")
