@@ -68,7 +68,7 @@ def sample(
         InputError: there is no process, no such preset, or the key and the shape disagree.
         IncompatibleError: the solver, grid and process cannot work together.
     """
-    process = _process_of(denoise, process)
+    process = process_of(denoise, process)
     context = Context() if context is None else context
     preset = preset_of(preset)
     solver = preset.solver
@@ -127,7 +127,7 @@ class _Counter:
         return self._denoise(u, t, self._context).mean
 
 
-def _process_of(denoise: Denoise, process: Process | None) -> Process:
+def process_of(denoise: Denoise, process: Process | None) -> Process:
     """The process given, or the denoiser's own."""
     known = getattr(denoise, "process", None) if process is None else process
     if not isinstance(known, Process):
