@@ -2,9 +2,12 @@
 
 KERNEL = "src/rheos/sample/solver/kernel.py"
 SOLVER = "src/rheos/sample/solver"
+CORRECTION = "src/rheos/sample/correction"
 QUICK = "tests/sample/test_kernel.py tests/sample/test_grid.py tests/sample/test_solver.py"
 UNIPC = "tests/sample/test_unipc.py"
 BALL = "tests/sample/test_heavy_ball.py"
+EVO = "tests/sample/test_evodiff.py"
+FIX = "tests/sample/test_correction.py"
 CALL = "tests/sample/test_sample.py"
 PROBE = "tests/sample/test_probe.py"
 
@@ -81,6 +84,24 @@ PLANTED = [
         QUICK,
     ),
     (f"{SOLVER}/exponential.py", "path.decay * kept", "path.decay", QUICK),
+    (f"{SOLVER}/least_difference.py", "share(first, gap, self.over)", "share(gap, first, self.over)", EVO),
+    (f"{SOLVER}/least_difference.py", "-1.0 / torch.where(count", "-2.0 / torch.where(count", EVO),
+    (f"{SOLVER}/least_difference.py", "range(1 if over", "range(2 if over", EVO),
+    (f"{SOLVER}/evodiff.py", "(1.0 - e) * self.ratio * g2", "(1.0 - e) * g2", EVO),
+    (f"{SOLVER}/evodiff.py", "torch.sigmoid(b.abs() / 4.0)", "torch.sigmoid(b.abs())", EVO),
+    (f"{SOLVER}/evodiff.py", "(2.0 - self.decay**2)) * away", "(2.0 - self.decay)) * away", EVO),
+    (f"{SOLVER}/evodiff.py", "u.addcmul_(difference / self.ahead.shifted(b)", "u.addcmul_(difference", EVO),
+    (f"{CORRECTION}/langevin.py", "min(2.0 * self.snr**2, _MOST)", "min(self.snr**2, _MOST)", FIX),
+    (f"{CORRECTION}/langevin.py", "sigma * torch.sqrt(2.0 * step)", "sigma * torch.sqrt(step)", FIX),
+    (f"{CORRECTION}/langevin.py", "node.time) * signal).sub_(u)", "node.time)).sub_(u)", FIX),
+    (f"{CORRECTION}/langevin.py", "torch.where(sigma > 0, step, 0.0)", "step", FIX),
+    (f"{CORRECTION}/langevin.py", "2.0 * self.snr**2 * ratio", "2.0 * self.snr**2 / ratio", FIX),
+    (f"{CORRECTION}/time_shift.py", "node.schedule.alpha(times) ** 2", "node.schedule.alpha(times)", FIX),
+    (f"{CORRECTION}/time_shift.py", "values.sum(1).cpu() ** 2 / count", "values.sum(1).cpu() ** 2", FIX),
+    (f"{CORRECTION}/time_shift.py", "clamp(max=0.5 * self.window)", "clamp(max=self.window)", FIX),
+    (f"{CORRECTION}/time_shift.py", "field > 0, field + shift, 0.0", "field > 0, field + shift, shift", FIX),
+    ("src/rheos/sample/driver/corrected.py", "moved[index] = time", "moved[index - 1] = time", FIX),
+    ("src/rheos/sample/driver/corrected.py", "draw_correction(next(numbers))", "draw_correction(0)", FIX),
     (f"{SOLVER}/heun.py", "0.5 * path.alpha[1:] * torch.expm1", "path.alpha[1:] * torch.expm1", QUICK),
     (f"{SOLVER}/heun.py", "math.log1p(gain)", "gain", QUICK),
     (f"{SOLVER}/solver.py", "return State(u, answers[: self.keep])", "return State(u, answers[1:])", QUICK),
@@ -104,8 +125,8 @@ PLANTED = [
     ),
     (
         "src/rheos/sample/preset.py",
-        "self.solver.steps_for(self.evaluations)",
-        "self.evaluations",
+        "self.grid.times(schedule, self.steps)",
+        "self.grid.times(schedule, self.evaluations)",
         CALL,
     ),
     ("src/rheos/sample/grid/grid.py", "torch.equal(self.times, other.times)", "True", CALL),

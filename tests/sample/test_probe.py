@@ -309,7 +309,16 @@ def test_presets_stay_within_their_evaluations():
         "best": 50,
     }
     assert BOUNDS == {"fast": 0.15, "balanced": 0.03, "best": 0.01}
-    assert {type(solver) for solver in SOLVER_OBJECTS} == set(SOLVERS)
+    assert {type(solver) for solver in SOLVER_OBJECTS} == {s for s in SOLVERS if s().linear}
+
+
+def test_the_probe_refuses_what_is_not_affine():
+    oracle = Conditional(Process(Cosine()), HISTORY_VALUE)
+    for solver in (s() for s in SOLVERS if not s().linear):
+        with pytest.raises(IncompatibleError, match="affine"):
+            probe(oracle, (FRAMES, 1), context=CONTEXT, preset=Preset(solver=solver))
+        with pytest.raises(IncompatibleError, match="affine"):
+            variance_ratio(Process(), ar1(3), preset=Preset(solver=solver))
 
 
 def test_a_time_field_for_every_node():

@@ -12,6 +12,7 @@ from rheos.process.coordinates import COORDINATES
 from rheos.process.noise import NOISES
 from rheos.process.recipes import PROCESSES
 from rheos.process.schedule import SCHEDULES
+from rheos.sample.correction import CORRECTIONS
 from rheos.sample.grid import GRIDS
 from rheos.sample.solver import SOLVERS
 
@@ -26,6 +27,7 @@ ROOMS: dict[str, tuple[type[Method], ...]] = {
     "time_sampler": TIME_SAMPLERS,
     "grid": GRIDS,
     "solver": SOLVERS,
+    "correction": CORRECTIONS,
     "calibration": CALIBRATIONS,
     "baseline": BASELINES,
     "generator": GENERATORS,

@@ -12,11 +12,13 @@ from pydantic import Field
 from rheos.core.errors import InputError
 from rheos.core.method import Method, one_of
 from rheos.process.schedule import Schedule
+from rheos.sample.correction import CORRECTIONS
 from rheos.sample.grid import GRIDS, LogSNR, TimeGrid
 from rheos.sample.solver import SOLVERS, DPMpp2M, Exponential
 
 AnySolver: Any = one_of(SOLVERS)
 AnyGrid: Any = one_of(GRIDS) | TimeGrid
+AnyCorrection: Any = one_of(CORRECTIONS)
 
 
 class Preset(Method):
@@ -26,12 +28,25 @@ class Preset(Method):
         solver: the rule of a step.
         grid: the rule for the times, or the times themselves.
         evaluations: the most denoiser calls a clip; ignored where the times themselves are given.
+        corrections: what is done between two steps, in this order.
     """
 
     kind: Literal["preset"] = "preset"
     solver: AnySolver = Exponential(order=3)
     grid: AnyGrid = LogSNR(highest=100.0, lowest=0.005)
     evaluations: int = Field(20, ge=1)
+    corrections: tuple[AnyCorrection, ...] = ()
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether noise is drawn on the way."""
+        return bool(self.solver.stochastic or any(part.stochastic for part in self.corrections))
+
+    @property
+    def steps(self) -> int:
+        """The most steps that the denoiser calls pay for; corrections come at inner nodes."""
+        each = self.solver.evaluations_per_step + sum(part.evaluations for part in self.corrections)
+        return int((self.evaluations - 1) // each + 1)
 
     def times(self, schedule: Schedule) -> TimeGrid:
         """The grid's times on a schedule.
@@ -41,7 +56,7 @@ class Preset(Method):
         """
         if isinstance(self.grid, TimeGrid):
             return self.grid.within(schedule)
-        found: TimeGrid = self.grid.times(schedule, self.solver.steps_for(self.evaluations))
+        found: TimeGrid = self.grid.times(schedule, self.steps)
         return found.within(schedule)
 
 

@@ -23,6 +23,7 @@ from rheos.core.time_field import expand
 from rheos.process import Process
 from rheos.process.schedule import Schedule
 from rheos.sample.preset import Preset
+from rheos.sample.preset import preset as preset_of
 from rheos.sample.sample import sample
 
 _BLOCK = 4096
@@ -136,8 +137,9 @@ def probe(
         Mean and covariance of the flattened clip in coded units.
 
     Raises:
-        IncompatibleError: the base noise is not Gaussian.
+        IncompatibleError: the base noise is not Gaussian, or the solver not linear.
     """
+    preset = _linear(preset)
     context = Context() if context is None else context
     known = getattr(denoise, "process", None) if process is None else process
     if isinstance(known, Process) and not known.noise.gaussian:
@@ -168,6 +170,22 @@ def probe(
         columns = images - mean
         covariance += columns.mT @ columns
     return Law(mean[0], covariance, spent)
+
+
+def _linear(preset: Preset | str) -> Preset:
+    """A preset all of whose parts are affine in u and the noise.
+
+    Raises:
+        IncompatibleError: one is not.
+    """
+    chosen = preset_of(preset)
+    for part in (chosen.solver, *chosen.corrections):
+        if not part.linear:
+            raise IncompatibleError(
+                f"the probe needs steps that are affine in u, but what {part.name()!r} does depends on the "
+                "clip itself: sample from it instead."
+            )
+    return chosen
 
 
 class _Modes:
@@ -208,7 +226,9 @@ def variance_ratio(
 
     Raises:
         InputError: the covariance is not square, or nothing in it varies.
+        IncompatibleError: the solver is not linear.
     """
+    preset = _linear(preset)
     variances = _mode_variances(covariance.detach().to("cpu", torch.float64), known)
     variances = variances[variances > floor * variances.mean()] if len(variances) else variances
     if len(variances) == 0:

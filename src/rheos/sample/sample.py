@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise
 from rheos.process import Process
-from rheos.sample.driver import sequential
+from rheos.sample.driver import corrected, sequential
 from rheos.sample.grid import TimeGrid
 from rheos.sample.preset import Preset
 from rheos.sample.preset import preset as preset_of
@@ -74,10 +75,10 @@ def sample(
     solver = preset.solver
     if len(key) != shape[0]:
         raise InputError(f"the key has {len(key)} rows, but {shape[0]} clips are asked for: give one a clip.")
-    if solver.stochastic and not process.noise.gaussian:
+    if preset.stochastic and not process.noise.gaussian:
         raise IncompatibleError(
-            f"solver {solver.name()!r} with these settings adds Gaussian noise, but the process starts from "
-            f"{process.noise.name()!r} noise: use a solver without noise."
+            f"solver {solver.name()!r} with these settings and corrections adds Gaussian noise, but the "
+            f"process starts from {process.noise.name()!r} noise: use a solver without noise."
         )
     place = _device_of(denoise) if device is None else torch.device(device)
     context = context.to(place, dtype)
@@ -85,13 +86,19 @@ def sample(
     counter = _Counter(denoise, context)
     nodes: list[Tensor] = []
 
-    def draw(step: int) -> Tensor:
-        return process.noise.draw(key.at(Purpose.STEP, step), shape[1:], context, dtype, place)
+    def draw(step: int, purpose: Purpose = Purpose.STEP) -> Tensor:
+        return process.noise.draw(key.at(purpose, step), shape[1:], context, dtype, place)
 
     with torch.set_grad_enabled(differentiable):
         u = process.start(context, key, shape, dtype, place)
-        moves = [move.to(u) for move in solver.plan(process.schedule, fields)]
-        u = sequential(counter, moves, u, draw, nodes.append if trajectory else None)
+        visit = nodes.append if trajectory else None
+        if preset.corrections:
+            again = partial(draw, purpose=Purpose.CORRECTION)
+            parts = preset.corrections
+            u = corrected(counter, solver, process.schedule, fields, u, parts, draw, again, visit)
+        else:
+            moves = [move.to(u) for move in solver.plan(process.schedule, fields)]
+            u = sequential(counter, moves, u, draw, visit)
         clips = _with_history(process.read(u, context), context)
     return Sample(
         clips=clips,

@@ -3,13 +3,27 @@
 from rheos.sample.solver.adams_moulton import AdamsMoulton
 from rheos.sample.solver.ddim import DDIM, Ancestral
 from rheos.sample.solver.dpmpp import DPMpp2M, DPMpp3M
+from rheos.sample.solver.evodiff import EVODiff
 from rheos.sample.solver.exponential import Exponential
 from rheos.sample.solver.heavy_ball import HeavyBall
 from rheos.sample.solver.heun import Heun
+from rheos.sample.solver.least_difference import LeastDifference
 from rheos.sample.solver.solver import Answer, Draw, LinearMove, Move, Solver, State
 from rheos.sample.solver.unipc import UniPC
 
-SOLVERS = (DDIM, Ancestral, Heun, Exponential, AdamsMoulton, UniPC, DPMpp2M, DPMpp3M, HeavyBall)
+SOLVERS = (
+    DDIM,
+    Ancestral,
+    Heun,
+    Exponential,
+    AdamsMoulton,
+    UniPC,
+    DPMpp2M,
+    DPMpp3M,
+    HeavyBall,
+    LeastDifference,
+    EVODiff,
+)
 
 __all__ = [
     "DDIM",
@@ -20,9 +34,11 @@ __all__ = [
     "DPMpp2M",
     "DPMpp3M",
     "Draw",
+    "EVODiff",
     "Exponential",
     "HeavyBall",
     "Heun",
+    "LeastDifference",
     "LinearMove",
     "Move",
     "Solver",

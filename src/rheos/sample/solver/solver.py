@@ -118,9 +118,10 @@ class Solver(Method, ABC):
         """Whether steps draw noise."""
         return False
 
-    def steps_for(self, evaluations: int) -> int:
-        """The most steps that a number of denoiser calls pays for."""
-        return (evaluations - 1) // self.evaluations_per_step + 1
+    @property
+    def linear(self) -> bool:
+        """Whether u_n is affine in u, the answers and the noise, which the affine probe needs."""
+        return True
 
     @abstractmethod
     def plan(self, schedule: Schedule, fields: Tensor) -> tuple[Move, ...]:

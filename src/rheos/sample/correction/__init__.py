@@ -1,0 +1,9 @@
+"""Corrections: what is done to a clip between two steps of a solver."""
+
+from rheos.sample.correction.correction import Correction, Node
+from rheos.sample.correction.langevin import Langevin
+from rheos.sample.correction.time_shift import TimeShift
+
+CORRECTIONS = (Langevin, TimeShift)
+
+__all__ = ["CORRECTIONS", "Correction", "Langevin", "Node", "TimeShift"]

@@ -1,0 +1,69 @@
+"""One step after the other, with corrections at the nodes between them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from rheos.process.schedule import Schedule
+from rheos.sample.correction import Correction, Node
+from rheos.sample.solver import Answer, Solver, State
+
+
+def corrected(
+    denoise: Answer,
+    solver: Solver,
+    schedule: Schedule,
+    fields: Tensor,
+    u: Tensor,
+    corrections: Sequence[Correction],
+    draw: Callable[[int], Tensor],
+    draw_correction: Callable[[int], Tensor],
+    visit: Callable[[Tensor], None] | None = None,
+) -> Tensor:
+    """Run a solver, correcting every inner node; earlier answers stay in use at their own times.
+
+    Args:
+        denoise: `(u, time field)` to the mean of u_0.
+        solver: makes the plan, and makes it again where a correction moves a time.
+        schedule: the noise schedule.
+        fields: time fields of all nodes, float64 `(steps + 1, *field)`.
+        u: the clip at the first node; left as it is.
+        corrections: one after the other at each node.
+        draw: step number to the base noise of that step.
+        draw_correction: number of a correction's draw, counted over the whole run, to its noise.
+        visit: told of u at every node, after its corrections, the first included.
+
+    Returns:
+        The clip at the last node.
+    """
+    state, numbers = State(u), count()
+    moves = [move.to(u) for move in solver.plan(schedule, fields)]
+    if visit is not None:
+        visit(u)
+    for index in range(len(moves)):
+        state = moves[index].apply(state, denoise, partial(draw, index))
+        for correction in corrections if index + 1 < len(moves) else ():
+            node = Node(state.u, fields[index + 1], fields[index], fields[index + 2], schedule)
+            changed, time = correction.apply(node, denoise, lambda: draw_correction(next(numbers)))
+            state = replace(state, u=changed)
+            if time is not node.time:
+                fields = _moved(fields, index + 1, time)
+                moves = [move.to(u) for move in solver.plan(schedule, fields)]
+        if visit is not None:
+            visit(state.u)
+    return state.u
+
+
+def _moved(fields: Tensor, index: int, time: Tensor) -> Tensor:
+    """The fields with another one at a node, every row with times of its own where that one has."""
+    axes = max(fields.ndim - 1, time.ndim)
+    # Fields are left-aligned: what is missing is missing at the end.
+    fields = fields.reshape(*fields.shape, *(1 for _ in range(axes + 1 - fields.ndim)))
+    time = time.reshape(*time.shape, *(1 for _ in range(axes - time.ndim)))
+    moved = fields.expand(len(fields), *torch.broadcast_shapes(fields.shape[1:], time.shape)).clone()
+    moved[index] = time
+    return moved
