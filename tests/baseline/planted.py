@@ -1,5 +1,7 @@
 """Errors planted one at a time, each of which the tests of this room must notice: (file, old, new)."""
 
+PEER = "tests/baseline/test_peer.py"
+
 PLANTED = [
     (
         "src/rheos/baseline/history.py",
@@ -31,4 +33,52 @@ PLANTED = [
     ),
     ("src/rheos/baseline/seasonal.py", "int(np.nanargmin(errors))", "int(np.nanargmax(errors))"),
     ("src/rheos/baseline/phase.py", '"1970-01-01", first.date()', '"1970-01-01", stamps[-1].date()'),
+    (
+        "src/rheos/baseline/peer/univariate.py",
+        "return np.concatenate(([1.0], answer[:-1]))",
+        "return answer",
+        PEER,
+    ),
+    (
+        "src/rheos/baseline/peer/univariate.py",
+        "lag = np.arange(horizon)[None, :] - np.arange(horizon)[:, None]",
+        "lag = np.arange(horizon)[:, None] - np.arange(horizon)[None, :]",
+        PEER,
+    ),
+    (
+        "src/rheos/baseline/peer/univariate.py",
+        "part[len(part) - period + np.arange(horizon) % period]",
+        "part[len(part) - 1 - period + np.arange(horizon) % period]",
+        PEER,
+    ),
+    (
+        "src/rheos/baseline/peer/univariate.py",
+        'return {"mean": np.repeat(y[-1], h), "fitted": np.concatenate((y[:1], y[:-1]))}',
+        'return {"mean": np.repeat(y[-1], h), "fitted": y}',
+        PEER,
+    ),
+    (
+        "src/rheos/baseline/peer/univariate.py",
+        "known = recording.values[max(0, origin - self.points) : origin]",
+        "known = recording.values[max(0, origin - self.points) : origin + 1]",
+        PEER,
+    ),
+    (
+        "src/rheos/baseline/peer/univariate.py",
+        "y = y - inside",
+        "y = y + 0 * inside",
+        PEER,
+    ),
+    (
+        "src/rheos/baseline/peer/trained.py",
+        "np.asarray(recording.values[:frames], np.float32).reshape(frames, -1)",
+        "np.asarray(recording.values, np.float32).reshape(len(recording), -1)",
+        PEER,
+    ),
+    (
+        "src/rheos/baseline/peer/trained.py",
+        "torch.manual_seed(seed)",
+        "torch.manual_seed(0)",
+        PEER,
+    ),
 ]

@@ -358,3 +358,14 @@ def test_a_recipe_of_the_comparison_is_the_one_that_fit_would_make():
     contender = RecipeContender("a", {"process": "plain"}, {"process": "dydiff", "block": 7})
     recipe = contender.recipe(task, 9)
     assert (recipe.process.kind, recipe.block, recipe.seed, recipe.holdout) == ("plain", 7, 9, 41)
+
+
+def test_a_peer_without_its_package_is_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rheos.baseline.peer.base.find_spec", lambda name: None)
+    tiny.table().to_csv("table.csv", index=False)
+    assert run(["compare", "table.csv", "--horizon", "4", "--methods", "persistence,auto_arima"]) == 2
+    error = capsys.readouterr().err
+    assert "pip install 'rheos[peers]'" in error
+    assert error.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]

@@ -1,6 +1,7 @@
 """Everything a recipe can name, by room, straight from the registries."""
 
 from rheos.baseline import BASELINES
+from rheos.baseline.peer import PEERS
 from rheos.calibrate import CALIBRATIONS
 from rheos.core.method import Method
 from rheos.data.anchor import ANCHORS
@@ -30,6 +31,7 @@ ROOMS: dict[str, tuple[type[Method], ...]] = {
     "correction": CORRECTIONS,
     "calibration": CALIBRATIONS,
     "baseline": BASELINES,
+    "peer": PEERS,
     "generator": GENERATORS,
 }
 

@@ -1,11 +1,13 @@
 """What a peer is: another library's forecaster, fitted and asked as a baseline is, with its limits said."""
 
 from abc import abstractmethod
+from importlib.util import find_spec
 from typing import ClassVar
 
 import numpy as np
 
 from rheos.baseline.method import Baseline
+from rheos.core.errors import InputError
 from rheos.core.keys import Key
 from rheos.data.dataset import Dataset, Recording
 
@@ -17,7 +19,7 @@ class FittedPeer:
         notes: what a reader of its scores should know of this fit.
     """
 
-    notes: list[str]
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def forecast(self, recording: Recording, origin: int, key: Key) -> np.ndarray:
@@ -28,10 +30,12 @@ class Peer(Baseline):
     """Base of the peers.
 
     Attributes:
-        packages: the packages it needs, as they are installed.
+        packages: the packages it needs, as they are imported and installed.
+        extra: Rheos' extra that installs them.
     """
 
     packages: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = "peers"
 
     @property
     @abstractmethod
@@ -39,9 +43,25 @@ class Peer(Baseline):
         """The limits it is run under, in one line."""
 
     @abstractmethod
-    def require(self) -> None:
-        """Raise InputError where a package is missing."""
-
-    @abstractmethod
     def fit(self, dataset: Dataset, horizon: int) -> FittedPeer:
         """See :class:`rheos.baseline.method.Baseline`."""
+
+    def require(self) -> None:
+        """Raise InputError where a package is missing."""
+        missing = [package for package in self.packages if find_spec(package) is None]
+        if missing:
+            raise InputError(
+                f"{self.name()} needs {' and '.join(missing)}; install it with pip install "
+                f"'rheos[{self.extra}]'."
+            )
+
+
+def filled(values: np.ndarray) -> np.ndarray:
+    """A series `(frames,)` without gaps: straight lines between neighbors, the nearest value at the ends.
+
+    Peers that cannot take a gap get this, and their limits say so; nothing observed: zeros.
+    """
+    seen = np.flatnonzero(np.isfinite(values))
+    if len(seen) == 0:
+        return np.zeros(len(values))
+    return np.interp(np.arange(len(values)), seen, values[seen].astype(np.float64))
