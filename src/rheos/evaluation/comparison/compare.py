@@ -84,19 +84,15 @@ def compare(
     whom = _named(reference, contenders) or who
     _check_score(score, task)
     typed = {"seeds": ",".join(map(str, some_seeds)), "subject": who, "reference": whom, "score": score}
-    typed |= {} if time is None else {"time": str(time)}
-    typed |= {} if out is None else {"out": str(out)}
+    typed |= {name: str(value) for name, value in (("time", time), ("out", out)) if value is not None}
     command = command_of(source, task, common, contenders, typed)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Folder(Path(scratch) / "comparison" if out is None else Path(out))
         folder.begin(task, contenders, some_seeds, command)
+        results = {c.name: _results(c, task, some_seeds, folder, progress) for c in contenders}
+        limits = {c.name: c.limits for c in contenders}
         found = Comparison(
-            task=task,
-            results={c.name: _results(c, task, some_seeds, folder, progress) for c in contenders},
-            limits={c.name: c.limits for c in contenders},
-            subject=who,
-            reference=whom,
-            score=score,
+            task=task, results=results, limits=limits, subject=who, reference=whom, score=score
         )
         if out is not None:
             folder.finish(found.to_dict(), markdown(found), png_bytes(chart(found)))
