@@ -81,4 +81,35 @@ PLANTED = [
         "torch.manual_seed(0)",
         PEER,
     ),
+    (
+        "src/rheos/baseline/damped_anomaly.py",
+        "anomaly[: len(anomaly) - lead - 1], anomaly[lead + 1 :]",
+        "anomaly[: len(anomaly) - lead - 2], anomaly[lead + 2 :]",
+    ),
+    (
+        "src/rheos/baseline/damped_anomaly.py",
+        "(number + origin + np.arange(self.anomalies.horizon)) % self.season",
+        "(origin + np.arange(self.anomalies.horizon)) % self.season",
+    ),
+    (
+        "src/rheos/baseline/damped_anomaly.py",
+        "square = np.where(both, before, 0.0) ** 2",
+        "square = before**2",
+    ),
+    (
+        "src/rheos/baseline/damped_anomaly.py",
+        "np.nansum(rest**2) / (len(span.values) - season) ** 2",
+        "np.nansum(rest**2)",
+    ),
+    (
+        "src/rheos/baseline/damped_anomaly.py",
+        "np.add.at(count, phase, seen)",
+        "np.add.at(count, phase, 1)",
+    ),
+    (
+        "src/rheos/baseline/__init__.py",
+        'if layout.kind == "series" else',
+        'if layout.kind != "series" else',
+        "tests/evaluation/test_compare.py",
+    ),
 ]

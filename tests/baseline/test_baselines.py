@@ -296,5 +296,6 @@ def test_the_registry_is_closed_and_named():
         "climatology",
         "lag_ridge",
         "random_walk",
+        "damped_anomaly",
     ]
     assert [m.kind for m in DEFAULT_BASELINES] == ["persistence", "seasonal", "climatology", "lag_ridge"]

@@ -369,3 +369,9 @@ def test_a_peer_without_its_package_is_one_sentence(tmp_path, monkeypatch, capsy
     assert "pip install 'rheos[peers]'" in error
     assert error.count("\n") == 1
     assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_fields_are_compared_with_damped_anomalies_too():
+    found = compare(["baselines"], tiny.field(60), horizon=2, holdout=8, members=4)
+    assert set(found.results) == {"persistence", "seasonal", "climatology", "lag_ridge", "damped_anomaly"}
+    assert "damped_anomaly" not in compare(["baselines"], tiny.table(), **QUICK).results

@@ -1,11 +1,13 @@
 """Baselines: what a forecast has to beat, each an ensemble of the same size as the model's."""
 
 from rheos.baseline.climatology import Climatology
+from rheos.baseline.damped_anomaly import DampedAnomaly
 from rheos.baseline.lag_ridge import LagRidge
 from rheos.baseline.method import Baseline, FittedBaseline
 from rheos.baseline.persistence import Persistence
 from rheos.baseline.random_walk import RandomWalk
 from rheos.baseline.seasonal import Seasonal
+from rheos.data.dataset import Layout
 
 BASELINES: tuple[type[Baseline], ...] = (
     Persistence,
@@ -13,18 +15,27 @@ BASELINES: tuple[type[Baseline], ...] = (
     Climatology,
     LagRidge,
     RandomWalk,
+    DampedAnomaly,
 )
 
 DEFAULT_BASELINES: tuple[Baseline, ...] = (Persistence(), Seasonal(), Climatology(), LagRidge())
+
+
+def default_baselines(layout: Layout) -> tuple[Baseline, ...]:
+    """What a forecast of such data has to beat: for fields damped anomalies too."""
+    return DEFAULT_BASELINES if layout.kind == "series" else (*DEFAULT_BASELINES, DampedAnomaly())
+
 
 __all__ = [
     "BASELINES",
     "DEFAULT_BASELINES",
     "Baseline",
     "Climatology",
+    "DampedAnomaly",
     "FittedBaseline",
     "LagRidge",
     "Persistence",
     "RandomWalk",
     "Seasonal",
+    "default_baselines",
 ]

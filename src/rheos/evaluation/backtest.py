@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from rheos.baseline import DEFAULT_BASELINES, Baseline
+from rheos.baseline import Baseline, default_baselines
 from rheos.core.errors import InputError
 from rheos.core.keys import Key
 from rheos.data.dataset import Dataset
@@ -82,7 +82,7 @@ def backtest(
     members: int = 100,
     seed: int = 0,
     quality: str = "balanced",
-    baselines: Sequence[Baseline] = DEFAULT_BASELINES,
+    baselines: Sequence[Baseline] | None = None,
     keep: Callable[[Case], None] | None = None,
     progress: Progress | None = None,
 ) -> Scorecard:
@@ -95,7 +95,7 @@ def backtest(
         members: of every ensemble.
         seed: of the forecasts.
         quality: "fast", "balanced" or "best".
-        baselines: to compare with, fitted on the training span.
+        baselines: to compare with, fitted on the training span; None: those that suit the data.
         keep: given every window of Rheos' as it is made, for pictures.
         progress: told how far the work is.
 
@@ -112,7 +112,8 @@ def backtest(
     seen = zip(dataset.recordings, cuts(forecaster, dataset), strict=True)
     training = replace(dataset, recordings=tuple(r.until(cut) for r, cut in seen))
     horizon = model.recipe.horizon
-    fitted = {b.name(): b.fit(training, horizon) for b in baselines}
+    chosen = default_baselines(model.layout) if baselines is None else baselines
+    fitted = {b.name(): b.fit(training, horizon) for b in chosen}
     tallies = {name: Tally(area, sums) for name in ("rheos", *fitted)}
     total, spent = sum(len(o) for o in origins), 0.0
     for done, (i, origin, truth) in enumerate(cases(dataset, origins, horizon), start=1):

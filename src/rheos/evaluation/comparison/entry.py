@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rheos.baseline import BASELINES, DEFAULT_BASELINES, Baseline
+from rheos.baseline import BASELINES, Baseline, default_baselines
 from rheos.baseline.peer import PEERS
 from rheos.core.errors import InputError
 from rheos.data.dataset import Layout
@@ -119,7 +119,7 @@ def contenders_of(
 def _meant(word: Any, layout: Layout) -> Sequence[Baseline]:
     """The baselines and peers that a word names."""
     if word == "baselines":
-        return DEFAULT_BASELINES
+        return default_baselines(layout)
     if word == "peers":
         return [peer() for peer in PEERS]
     if word in _WORDS:
