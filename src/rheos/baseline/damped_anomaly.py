@@ -1,10 +1,10 @@
 """Damped persistence of anomalies: x_{o+h} = c_{phase(o+h)} + r_h (x_{o-1} - c_{phase(o-1)}), h = 0, 1, ...
 
-c is the mean of every cell and calendar phase over the training span; r_h is
-sum a_{o+h} a_{o-1} / sum a_{o-1}^2, the least-squares damping of the anomaly a = x - c, every cell and lead for
-itself, no intercept. For an AR(1) about a cycle this is the conditional mean, r_h = phi^{h+1}. The usual reference of monthly and seasonal
-forecasts (van den Dool, "Empirical Methods in Short-Term Climate Prediction", 2007, ch. 8). Residual
-paths are added as for every rule.
+c is the mean of every cell and calendar phase over the training span. With the anomaly a = x - c the damping
+r_h = sum a_{o+h} a_{o-1} / sum a_{o-1}^2 is the least-squares one, every cell and lead for itself, without
+intercept. For an AR(1) about a cycle this is the conditional mean, r_h = phi^{h+1}. The usual reference of
+monthly and seasonal forecasts (van den Dool, "Empirical Methods in Short-Term Climate Prediction", 2007,
+ch. 8). Residual paths are added as for every rule.
 
 The season is the period of lowest generalized cross-validation, RSS / (n - p)^2, or none.
 """
