@@ -146,4 +146,46 @@ PLANTED = [
         "if not process.noise.gaussian:",
         "if process.noise.gaussian and len(mean) == 0:",
     ),
+    (
+        "src/rheos/sample/likelihood.py",
+        "math.sqrt(1.0 + math.exp(-2.0 * high))",
+        "math.exp(-high)",
+        "tests/sample/test_likelihood.py",
+    ),
+    (
+        "src/rheos/sample/likelihood.py",
+        "- entries * low - lost",
+        "- lost",
+        "tests/sample/test_likelihood.py",
+    ),
+    (
+        "src/rheos/sample/likelihood.py",
+        "move = w / (1.0 + squared) -",
+        "move = w -",
+        "tests/sample/test_likelihood.py",
+    ),
+    (
+        "src/rheos/sample/likelihood.py",
+        "float(schedule.alpha(time)) * total",
+        "total",
+        "tests/sample/test_likelihood.py",
+    ),
+    (
+        "src/rheos/sample/likelihood.py",
+        "return whole - process.coordinates.log_det(",
+        "return whole + 0.0 * process.coordinates.log_det(",
+        "tests/sample/test_likelihood.py",
+    ),
+    (
+        "src/rheos/sample/likelihood.py",
+        "v = counted * signs",
+        "v = counted * signs.abs()",
+        "tests/sample/test_likelihood.py",
+    ),
+    (
+        "src/rheos/sample/likelihood.py",
+        "process.noise.log_prob(z, context, known)",
+        "process.noise.log_prob(z, context)",
+        "tests/sample/test_likelihood.py",
+    ),
 ]

@@ -168,8 +168,8 @@ PLANTED = [
     ),
     (
         "src/rheos/process/noise/along_frames.py",
-        "return torch.linalg.cholesky(noise.correlation(frames))",
-        "return torch.linalg.cholesky(noise.correlation(frames)).mT",
+        "return torch.linalg.cholesky(noise.correlation(frames)[known:, known:])",
+        "return torch.linalg.cholesky(noise.correlation(frames)[known:, known:]).mT",
     ),
     (
         "src/rheos/process/noise/along_frames.py",

@@ -93,6 +93,12 @@ def test_densities_are_those_of_the_normal_law(noise):
     law = torch.distributions.MultivariateNormal(torch.zeros(FRAMES).double(), exact(noise))
     expected = law.log_prob(z.movedim(2, 1)).sum(1)
     torch.testing.assert_close(noise.log_prob(z, Context()), expected, rtol=1e-10, atol=1e-9)
+    law = torch.distributions.MultivariateNormal(
+        torch.zeros(FRAMES - HISTORY).double(), exact(noise)[HISTORY:, HISTORY:]
+    )
+    expected = law.log_prob(z[:, HISTORY:].movedim(2, 1)).sum(1)
+    torch.testing.assert_close(noise.log_prob(z[:, HISTORY:], Context(), HISTORY), expected, rtol=1e-10,
+                               atol=1e-9)  # fmt: skip
 
 
 def test_forgetting_noise_is_the_recursion():

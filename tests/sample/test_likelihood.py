@@ -17,7 +17,7 @@ from rheos.denoise import EmpiricalOracle, GaussianOracle, MixtureOracle
 from rheos.process import Process
 from rheos.process.coordinates import Anchored, FrameMixing, GaussianProcess, Identity
 from rheos.process.noise import FractionalBrownian, OrnsteinUhlenbeck, StudentT, White
-from rheos.process.schedule import EDM, SCHEDULES, Cosine, Linear, SubVP
+from rheos.process.schedule import EDM, SCHEDULES, Cosine, SubVP
 from rheos.sample.likelihood import likelihood
 
 F64 = torch.float64
@@ -51,47 +51,52 @@ def drawn_law(mean, covariance, noise, schedule):
     return torch.distributions.MultivariateNormal(to @ (m - shrink * m), (to * (shrink**2 * high)) @ to.T)
 
 
-@pytest.mark.parametrize("noise", [White(), OrnsteinUhlenbeck(), FractionalBrownian(hurst=0.3)], ids=repr)
-@pytest.mark.parametrize("schedule", [s() for s in SCHEDULES], ids=repr)
+EVERY = [(schedule(), White()) for schedule in SCHEDULES] + [
+    (Cosine(), OrnsteinUhlenbeck()),
+    (EDM(), FractionalBrownian(hurst=0.3)),
+]
+
+
+@pytest.mark.parametrize(("schedule", "noise"), EVERY, ids=repr)
 def test_a_clip_has_the_density_of_what_is_drawn(schedule, noise):
     oracle = GaussianOracle(MEAN, DATA, Process(schedule, noise=noise))
-    found = likelihood(oracle, CLIPS, steps=150)
+    found = likelihood(oracle, CLIPS, steps=40)
     k = noise.correlation(FRAMES)
     expected = drawn_law(MEAN, DATA, torch.eye(FRAMES).double() if k is None else k, schedule)
-    torch.testing.assert_close(found.log_prob, expected.log_prob(CLIPS[..., 0]), rtol=0, atol=1e-6)
-    assert (found.entries, found.evaluations) == (FRAMES, 600)
+    torch.testing.assert_close(found.log_prob, expected.log_prob(CLIPS[..., 0]), rtol=0, atol=5e-5)
+    assert (found.entries, found.evaluations) == (FRAMES, 160)
     bits = -expected.log_prob(CLIPS[..., 0]) / math.log(2) / FRAMES
-    torch.testing.assert_close(found.bits_per_entry, bits, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(found.bits_per_entry, bits, rtol=3e-5, atol=3e-5)
 
 
-def test_more_steps_reach_ten_digits():
+def test_more_steps_reach_nine_digits():
     """Order four: half the step, a sixteenth of the error."""
     oracle = GaussianOracle(MEAN, DATA, Process(SubVP()))
     expected = drawn_law(MEAN, DATA, torch.eye(FRAMES).double(), SubVP()).log_prob(CLIPS[..., 0])
-    errors = [
-        float((likelihood(oracle, CLIPS, steps=n).log_prob - expected).abs().max()) for n in (50, 100, 600)
-    ]
+    found = [likelihood(oracle, CLIPS, steps=steps).log_prob for steps in (40, 80, 320)]
+    errors = [float((each - expected).abs().max()) for each in found]
     assert errors[0] / errors[1] > 2**3.6
-    assert errors[2] < 1e-9
+    assert errors[2] < 3e-9
 
 
-@pytest.mark.parametrize("schedule", [Linear(), EDM(sigma_max=5000.0)], ids=repr)
-def test_it_is_the_datas_density_but_for_the_start_and_the_blur(schedule):
-    """Gaussian data, noise at t_min included: what is left is the signal that the start leaves out."""
-    oracle = GaussianOracle(MEAN, DATA, Process(schedule))
-    found = likelihood(oracle, CLIPS, steps=150).log_prob
+WIDE = EDM(sigma_max=1e6)
+"""So much noise that the signal left out at the start is nothing."""
+
+
+def test_it_is_the_datas_density_but_for_the_blur():
+    """What is left is the noise of t_min, 0.002: a variance of 4e-6."""
+    found = likelihood(GaussianOracle(MEAN, DATA, Process(WIDE)), CLIPS, steps=80).log_prob
     truth = torch.distributions.MultivariateNormal(MEAN, DATA).log_prob(CLIPS[..., 0])
-    torch.testing.assert_close(found, truth, rtol=0, atol=2e-3 if schedule == Linear() else 1e-4)
+    torch.testing.assert_close(found, truth, rtol=0, atol=1e-4)
 
 
 def test_a_mixture_has_its_exact_density():
-    schedule = EDM(sigma_max=5000.0)
     weights, means = torch.tensor([0.3, 0.7], dtype=F64), torch.stack((MEAN, -MEAN))
-    oracle = MixtureOracle(weights, means, torch.stack((0.1 * DATA, 0.3 * DATA)), Process(schedule))
+    oracle = MixtureOracle(weights, means, torch.stack((0.4 * DATA, 0.8 * DATA)), Process(WIDE))
     clips = torch.cat((means[:, :, None], 0.5 * CLIPS[:1]))
-    found = likelihood(oracle, clips, steps=500).log_prob
-    exact = oracle.log_prob(clips, torch.tensor(schedule.t_min, dtype=F64))
-    torch.testing.assert_close(found, exact, rtol=0, atol=1e-6)
+    found = likelihood(oracle, clips, steps=150).log_prob
+    exact = oracle.log_prob(clips, torch.tensor(WIDE.t_min, dtype=F64))
+    torch.testing.assert_close(found, exact, rtol=0, atol=1e-4)
 
 
 def test_heavy_tailed_noise_has_the_density_of_its_own_flow():
@@ -119,7 +124,8 @@ COORDINATES = {
 @pytest.mark.parametrize("coordinates", COORDINATES)
 def test_the_future_given_its_history_in_the_data_own_units(coordinates, history):
     """Data ~ N(MEAN, DATA) in coded units whatever the coordinates; given the history where it is clean."""
-    process = Process(Cosine(), COORDINATES[coordinates], history=history)
+    noise = White() if coordinates == "identity" else FractionalBrownian(hurst=0.3)
+    process = Process(WIDE, COORDINATES[coordinates], noise, history)
     scale = torch.tensor([0.5, 2.0, 1.5, 0.8], dtype=F64)
     context = Context(
         history_frames=HISTORY,
@@ -134,14 +140,13 @@ def test_the_future_given_its_history_in_the_data_own_units(coordinates, history
     inverse = torch.linalg.inv(to)
     center = process.coordinates.to_canonical(MEAN.reshape(1, 4, 1), zero, context.rows(slice(0, 1)))[0, :, 0]
     oracle = GaussianOracle(center, inverse @ DATA @ inverse.T, process)
-    found = likelihood(oracle, CLIPS, context=context, steps=150)
+    found = likelihood(oracle, CLIPS, context=context, steps=60)
     law = torch.distributions.MultivariateNormal
     truth = law(MEAN, DATA).log_prob(CLIPS[..., 0])
     if history == "clean":
         truth = truth - law(MEAN[:HISTORY], DATA[:HISTORY, :HISTORY]).log_prob(CLIPS[:, :HISTORY, 0])
     assert found.entries == FRAMES - (HISTORY if history == "clean" else 0)
-    # What is left is the signal left out at t_max (alpha is 2e-3) and the noise of t_min.
-    torch.testing.assert_close(found.log_prob, truth, rtol=0, atol=1e-3)
+    torch.testing.assert_close(found.log_prob, truth, rtol=0, atol=5e-4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,7 @@ def test_random_traces_are_right_on_average():
 
 def test_raw_units_take_the_codecs_determinant():
     """log of log-normal data: the density in raw units by the codec's own Jacobian."""
-    process = Process(EDM(sigma_max=5000.0))
+    process = Process(WIDE)
     oracle = GaussianOracle(MEAN, DATA, process)
     raw = torch.exp(CLIPS)
     fitted = Chain(links=(Log(),)).restore_targets(
@@ -177,7 +182,7 @@ def test_raw_units_take_the_codecs_determinant():
     state = fitted.state(raw[:, :1].numpy())
     coded = torch.from_numpy(fitted.encode(raw.numpy(), state))
     jacobian = torch.from_numpy(fitted.log_det(raw.numpy(), state)).flatten(1).sum(1)
-    found = likelihood(oracle, coded, steps=150, log_det=jacobian)
+    found = likelihood(oracle, coded, steps=80, log_det=jacobian)
     law = torch.distributions.MultivariateNormal(MEAN, DATA)
     shift = (coded - CLIPS).abs().max()
     truth = law.log_prob(coded[..., 0]) + jacobian

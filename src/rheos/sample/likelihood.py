@@ -1,8 +1,13 @@
 """log p(y_min) = log p_z(y_max / S_max) - n log S_min - int tr dD/dy ds along dy/ds = y - D(alpha y).
 
 The exact likelihood of the probability-flow equation (Song et al. 2021, arXiv 2011.13456, section 4.3 and
-appendix D.2), written for y = u / alpha against s = log S, S = sigma / alpha, where nothing is stiff; the
-noise of Hutchinson's trace estimate (Grathwohl et al. 2019, FFJORD, arXiv 1810.01367) is fixed along a path.
+appendix D.2), written for y = u / alpha against s = log S, S = sigma / alpha, and solved for
+w = y / sqrt(1 + S^2), which is nearly constant where only noise or only data speak:
+
+    dw/ds = w / (1 + S^2) - D / sqrt(1 + S^2).
+
+The signs of Hutchinson's trace estimate (Grathwohl et al. 2019, FFJORD, arXiv 1810.01367) stay the same along
+a path.
 """
 
 import math
@@ -83,36 +88,12 @@ def likelihood(
     counted = torch.ones_like(clips)
     counted[:, :known] = 0.0
     measure = _exact(counted) if trace == "exact" or key is None else _hutchinson(counted, key)
-    schedule, entries = process.schedule, clips[0, known:].numel()
-    ends = torch.tensor([schedule.t_min, schedule.t_max], dtype=torch.float64)
-    low, high = (-0.5 * schedule.log_snr(ends)).tolist()
-    nodes = torch.linspace(low, high, 2 * steps + 1, dtype=torch.float64)
-    times = schedule.time_at(-2.0 * nodes).clamp(schedule.t_min, schedule.t_max)
-
-    def slope(y: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        field = process.field(time, clips.shape[1], context)
-        alpha = expand(schedule.alpha(field), y)
-        with torch.enable_grad():
-            u = (alpha * y).detach().requires_grad_()
-            mean = denoise(u, field, context).mean
-            total = measure(mean, u)
-        return counted * (y - mean.detach()), float(schedule.alpha(time)) * total
-
-    y = process.canonical(clips, context)
-    lost = torch.zeros(len(clips), dtype=torch.float64)
-    h = float(nodes[2] - nodes[0])
-    with torch.no_grad():
-        for i in range(steps):
-            first, middle, last = times[2 * i], times[2 * i + 1], times[2 * i + 2]
-            k1, l1 = slope(y, first)
-            k2, l2 = slope(y + 0.5 * h * k1, middle)
-            k3, l3 = slope(y + 0.5 * h * k2, middle)
-            k4, l4 = slope(y + h * k3, last)
-            y = y + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
-            lost = lost + h / 6.0 * (l1 + 2.0 * l2 + 2.0 * l3 + l4)
-        z = y[:, known:] * math.exp(-float(nodes[-1]))
-        start = process.noise.log_prob(z, context, known).to("cpu", torch.float64)
-        density = start - entries * float(nodes[0]) - lost - _log_det(process, clips, context, known)
+    entries = clips[0, known:].numel()
+    low, z, lost = _carry(
+        denoise, process, process.canonical(clips, context), context, counted, measure, steps
+    )
+    start = process.noise.log_prob(z[:, known:], context, known).to("cpu", torch.float64)
+    density = start - entries * low - lost - _log_det(process, clips, context, known)
     if log_det is not None:
         density = density + log_det.to(density)
     return Likelihood(density, entries, 4 * steps)
@@ -131,6 +112,47 @@ def _check(clips: Tensor, context: Context, known: int, steps: int, trace: str, 
         raise InputError(f"steps={steps}: at least one step is needed.")
     if trace == "hutchinson" and (key is None or len(key) != len(clips)):
         raise InputError("Hutchinson's trace draws random signs: give a key with one row a clip.")
+
+
+def _carry(
+    denoise: Denoise,
+    process: Process,
+    u0: Tensor,
+    context: Context,
+    counted: Tensor,
+    measure: Trace,
+    steps: int,
+) -> tuple[float, Tensor, Tensor]:
+    """Follow clips from t_min to t_max: log S_min, the noise they become, and int tr dD/dy ds."""
+    schedule = process.schedule
+    ends = torch.tensor([schedule.t_min, schedule.t_max], dtype=torch.float64)
+    low, high = (-0.5 * schedule.log_snr(ends)).tolist()
+    nodes = torch.linspace(low, high, 2 * steps + 1, dtype=torch.float64)
+    times = schedule.time_at(-2.0 * nodes).clamp(schedule.t_min, schedule.t_max)
+
+    def slope(w: Tensor, node: int) -> tuple[Tensor, Tensor]:
+        time, squared = times[node], math.exp(2.0 * float(nodes[node]))
+        field = process.field(time, w.shape[1], context)
+        with torch.enable_grad():
+            growth = 1.0 + counted * (math.sqrt(1.0 + squared) - 1.0)
+            u = (expand(schedule.alpha(field), w) * growth * w).detach().requires_grad_()
+            mean = denoise(u, field, context).mean
+            total = measure(mean, u)
+        move = w / (1.0 + squared) - mean.detach() / math.sqrt(1.0 + squared)
+        return counted * move, float(schedule.alpha(time)) * total
+
+    w = u0 / (1.0 + counted * (math.sqrt(1.0 + math.exp(2.0 * low)) - 1.0))
+    lost = torch.zeros(len(w), dtype=torch.float64)
+    h = float(nodes[2] - nodes[0])
+    with torch.no_grad():
+        for i in range(0, 2 * steps, 2):
+            k1, l1 = slope(w, i)
+            k2, l2 = slope(w + 0.5 * h * k1, i + 1)
+            k3, l3 = slope(w + 0.5 * h * k2, i + 1)
+            k4, l4 = slope(w + h * k3, i + 2)
+            w = w + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+            lost = lost + h / 6.0 * (l1 + 2.0 * l2 + 2.0 * l3 + l4)
+    return low, w * math.sqrt(1.0 + math.exp(-2.0 * high)), lost
 
 
 def _exact(counted: Tensor) -> Trace:

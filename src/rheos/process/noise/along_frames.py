@@ -26,7 +26,7 @@ class AlongFrames(Noise, ABC):
 
     def factor(self, frames: int) -> Tensor:
         """L, the Cholesky factor of K; not to be written to."""
-        return _factor(self, frames)
+        return _factor(self, frames, 0)
 
     def draw(
         self,
@@ -39,10 +39,11 @@ class AlongFrames(Noise, ABC):
         """L times the key's standard normal numbers."""
         return apply(self.factor(shape[0]), key.normal(shape, dtype, device))
 
-    def log_prob(self, z: Tensor, context: Context) -> Tensor:
+    def log_prob(self, z: Tensor, context: Context, known: int = 0) -> Tensor:
         """-(|L^-1 z|^2 + n log 2 pi) / 2 - log |det L|."""
-        w = solve(self.factor(z.shape[1]), z).flatten(1)
-        spread = math.prod(z.shape[2:]) * float(self.factor(z.shape[1]).diagonal().log().sum())
+        factor = _factor(self, known + z.shape[1], known)
+        w = solve(factor, z).flatten(1)
+        spread = math.prod(z.shape[2:]) * float(factor.diagonal().log().sum())
         return -0.5 * (w.square().sum(1) + w.shape[1] * math.log(2.0 * math.pi)) - spread
 
     @property
@@ -65,8 +66,8 @@ def solve(factor: Tensor, clip: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=32)
-def _factor(noise: AlongFrames, frames: int) -> Tensor:
-    return torch.linalg.cholesky(noise.correlation(frames))
+def _factor(noise: AlongFrames, frames: int, known: int) -> Tensor:
+    return torch.linalg.cholesky(noise.correlation(frames)[known:, known:])
 
 
 def lags(frames: int) -> Tensor:

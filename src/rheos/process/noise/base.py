@@ -35,8 +35,16 @@ class Noise(Method, ABC):
         """
 
     @abstractmethod
-    def log_prob(self, z: Float[Tensor, "rows f *features"], context: Context) -> Float[Tensor, " rows"]:
-        """Log density of each clip."""
+    def log_prob(
+        self, z: Float[Tensor, "rows f *features"], context: Context, known: int = 0
+    ) -> Float[Tensor, " rows"]:
+        """Log density of each clip.
+
+        Args:
+            z: the clips, or their last frames.
+            context: of the same rows.
+            known: how many frames came before those in `z`; nothing is known of their noise.
+        """
 
     def correlation(self, frames: int) -> Float64[Tensor, "frames frames"] | None:
         """How frames go together, each of unit variance; None where entries are uncorrelated.

@@ -45,8 +45,8 @@ class StudentT(Noise):
         scale = torch.sqrt(self.degrees / q).to(dtype=dtype, device=device)
         return key.normal(shape, dtype, device) * scale.reshape(-1, *(1,) * len(shape))
 
-    def log_prob(self, z: Tensor, context: Context) -> Tensor:
-        """-(D + n)/2 log(1 + |z|^2 / D), normalized."""
+    def log_prob(self, z: Tensor, context: Context, known: int = 0) -> Tensor:
+        """-(D + n)/2 log(1 + |z|^2 / D), normalized; some frames alone follow the same law."""
         flat, d = z.flatten(1), self.degrees
         n = flat.shape[1]
         constant = math.lgamma(0.5 * (d + n)) - math.lgamma(0.5 * d) - 0.5 * n * math.log(math.pi * d)

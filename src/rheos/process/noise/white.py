@@ -28,7 +28,7 @@ class White(Noise):
         """The key's standard normal numbers."""
         return key.normal(shape, dtype, device)
 
-    def log_prob(self, z: Tensor, context: Context) -> Tensor:
+    def log_prob(self, z: Tensor, context: Context, known: int = 0) -> Tensor:
         """-(|z|^2 + n log 2 pi) / 2."""
         flat = z.flatten(1)
         return -0.5 * (flat.square().sum(1) + flat.shape[1] * math.log(2.0 * math.pi))
