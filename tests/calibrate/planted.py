@@ -4,7 +4,8 @@ PLANTED = [
     ("src/rheos/calibrate/search.py", "(scale - 1) * own", "0.0 * own"),
     ("src/rheos/calibrate/affine.py", "scale * (members - center)", "scale * members"),
     ("src/rheos/calibrate/affine.py", "raw[1] ** strength[1]", "raw[1] * strength[1]"),
-    ("src/rheos/calibrate/affine.py", "gain, axes=0) > spread", "gain, axes=0) > -spread"),
+    ("src/rheos/calibrate/affine.py", "error = (blocks - 1) / blocks", "error = 0 * (blocks - 1) / blocks"),
+    ("src/rheos/calibrate/affine.py", "(blocks - 1) / blocks * (", "(blocks - 1) * ("),
     ("src/rheos/calibrate/search.py", "- scale[..., None] * errors.half_spread", "- errors.half_spread"),
     (
         "src/rheos/calibrate/search.py",

@@ -126,4 +126,15 @@ PLANTED = [
         'step = _DAY if name == "week" else step_seconds(frequency)',
         "step = step_seconds(frequency)",
     ),
+    ("src/rheos/data/bounds.py", "if (values == lowest).sum() >= fewest", "if (values <= lowest).sum() >= 1"),
+    (
+        "src/rheos/data/bounds.py",
+        "values[(values < low) | (values > high)]",
+        "values[(values < low) & (values > high)]",
+    ),
+    (
+        "src/rheos/data/bounds.py",
+        "shape = (-1,) + (1,) * (values.ndim - 3)",
+        "shape = (1,) * (values.ndim - 3) + (-1,)",
+    ),
 ]

@@ -8,7 +8,7 @@ from rheos.data.codec import Scale
 from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowSpec
-from rheos.forecast.held_out import blocks, split
+from rheos.forecast.held_out import apart, blocks, split
 
 
 def source(lengths, history=4, horizon=3):
@@ -50,3 +50,21 @@ def test_the_share_is_kept_and_spread():
 
 def test_short_recordings_have_one_block_of_at_least_a_horizon():
     assert blocks(40, 10, 6, 0.1).tolist() == [[22, 28]]
+
+
+def test_calibration_takes_windows_that_do_not_overlap_where_there_are_enough():
+    windows = source((400, 300), horizon=4)
+    _, held = split(windows, 0.3)
+    chosen = apart(windows, held, 4, 12)
+    for recording in (0, 1):
+        origin = windows.origin[chosen[windows.sequence[chosen] == recording]]
+        assert (np.diff(origin) >= 4).all()
+    assert set(chosen) <= set(held)
+    assert len(chosen) >= 12
+
+
+@pytest.mark.parametrize(("fewest", "step"), [(3, 4), (7, 2), (12, 1)])
+def test_few_windows_overlap_as_little_as_gives_enough(fewest, step):
+    windows = source((100,), horizon=4)
+    held = np.flatnonzero((windows.origin >= 50) & (windows.origin < 63))
+    assert np.unique(np.diff(windows.origin[apart(windows, held, 4, fewest)])).tolist() == [step]

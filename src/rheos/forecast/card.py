@@ -23,6 +23,7 @@ Fitted by Rheos with the `{process}` process and the `{network}` network ({param
 | kept out of fitting | last {holdout} frames |
 | training | {steps:,} steps in {seconds:.0f} s; weights of step {best_step:,} |
 | calibration | {calibration} |
+| physical limits | {bounds} |
 | license of the data | {license} |
 
 ## Recipe
@@ -56,6 +57,17 @@ def card(recipe: Recipe, layout: Layout, history: Mapping[str, Any]) -> str:
         seconds=history["seconds"],
         best_step=history["best_step"],
         calibration=history["calibration"].get("note", "none"),
+        bounds=_limits(history["bounds"]),
         license=layout.attributes.get("license", "not stated in the data"),
         recipe=yaml.safe_dump(differences(recipe), sort_keys=False),
     )
+
+
+def _limits(bounds: Mapping[str, Any]) -> str:
+    """Limits of some variables, and how often they were met."""
+    shown = [
+        f"{name} in [{'' if low is None else f'{low:g}'}, {'' if high is None else f'{high:g}'}] "
+        f"({share:.1%} of values drawn lay outside)"
+        for name, (low, high, share) in list(bounds.items())[:8]
+    ]
+    return "; ".join(shown) + ("; ..." if len(bounds) > 8 else "") if shown else "none"

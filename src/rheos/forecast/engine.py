@@ -19,10 +19,10 @@ from rheos.data.calendar import through
 from rheos.data.dataset import Dataset, Recording
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
+from rheos.forecast.draw import draw
 from rheos.forecast.model import FittedModel
 from rheos.forecast.store import Sink, stamp_text
 from rheos.sample.preset import Preset
-from rheos.sample.sample import sample
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Engine:
         if not self.calibrated:
             return values
         center = self._first_block(recording, origin).mean(0, dtype=np.float64)
-        return self._calibrate(values, center)
+        return self.model.bounds.clip(self._calibrate(values, center))
 
     def _first_block(self, recording: int, origin: int) -> np.ndarray:
         if self._first is None or self._first[0] != (recording, origin):
@@ -107,20 +107,10 @@ class Engine:
             batch: one window for all members, or one a member.
             key: of the members.
         """
-        clip, context = self.model.context(batch)
-        drawn = sample(
-            self.model.denoiser,
-            (len(key), *clip.shape[1:]),
-            key=key,
-            context=context if len(batch) == len(key) else context.repeat(len(key)),
-            preset=self.preset,
-            device=self.device,
-        )
+        drawn = draw(self.model, batch, key, self.preset, self.device)
         self.evaluations += drawn.evaluations
         self.warnings += [w for w in drawn.warnings if w not in self.warnings]
-        coded = drawn.clips[:, self.model.recipe.history :].cpu().numpy().astype(np.float64)
-        raw = self.model.codec.decode(coded, batch.state)
-        return np.where(self.model.exists, raw, np.nan).astype(np.float32)
+        return drawn.values
 
     def _continued(self, recording: Recording, origin: int, members: np.ndarray) -> WindowBatch:
         """Windows of each member's own continuation, at the frame after its last one."""

@@ -16,26 +16,27 @@ from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.core.files import read_json, write_json
 from rheos.core.keys import Key, Purpose
-from rheos.data.anchor.base import some
-from rheos.data.codec import Chain
+from rheos.data.anchor.base import FittedAnchor, some
+from rheos.data.bounds import Bounds
+from rheos.data.codec import Chain, Fitted
 from rheos.data.dataset import Dataset, Recording
 from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise.denoiser import Denoiser
-from rheos.forecast.engine import Engine
-from rheos.forecast.held_out import split
+from rheos.forecast.draw import ensembles
+from rheos.forecast.held_out import apart, split
 from rheos.forecast.measure import canonical_futures, channel_scale, deviation, solver_bias
 from rheos.forecast.model import FittedModel, History, grid_features
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.store import stamp_text
 from rheos.network.shapes import Shapes
 from rheos.sample.preset import preset
-from rheos.sample.sample import sample
 from rheos.score import aggregate, crps
 from rheos.train.loop import Progress, Run, Trained
 from rheos.train.settings import steps_within
 
 _TRAINING_SHARE = 0.75  # of the time; the rest goes into held-out scores, anchor and calibration
-_CALIBRATION_WINDOWS = 40
+_CALIBRATION = (80, 20)  # windows and members of the ensembles that calibration is fitted on
+_FEWEST_TO_CALIBRATE = 12
 _HELD_OUT = (64, 6)  # windows and members of the held-out score while training: many small ensembles
 
 
@@ -81,45 +82,56 @@ class Fitting:
         windows = WindowSource(known, recipe.window, codec)
         first, second = split(windows, recipe.validation)
         self._require(first, second, shortest)
-        anchor = recipe.anchor.fit(windows, first)
-        exists = windows.exists
-        features = grid_features(known.layout, exists)
+        model = self._untrained(known, codec, recipe.anchor.fit(windows, first), windows, first)
+        canonical = canonical_futures(model.denoiser.process, *self._batch(model, windows, some(first, 256)))
+        model.denoiser.sigma_data = deviation(canonical)
+        device = _device(recipe.training.device)
+        model.denoiser.to(device)
+        with torch.enable_grad():
+            trained = self._train(model, windows, (first, second), device)
+        model.history = self._history(known, trained, model.denoiser)
+        model.history.bias = solver_bias(model.denoiser.process, canonical)
+        self._calibrate(model, known, windows, second, device)
+        model.denoiser.to("cpu")
+        return model
 
-        def batch(indices: np.ndarray, device: str = "cpu") -> tuple[Tensor, Context]:
-            chosen = windows.batch(indices)
-            clip, context = to_context(
-                chosen, anchor(chosen), coordinates=features, periodic=known.layout.periodic
-            )
-            return clip.to(device), context.to(device)
-
-        clip, context = batch(first[:2])
+    def _untrained(
+        self,
+        known: Dataset,
+        codec: Fitted,
+        anchor: FittedAnchor,
+        windows: WindowSource,
+        first: np.ndarray,
+    ) -> FittedModel:
+        """The model as it is before the first step, calibrated by nothing."""
+        recipe = self.recipe
+        batch = windows.batch(first[:2])
+        features = grid_features(known.layout, windows.exists)
+        clip, context = to_context(batch, anchor(batch), coordinates=features, periodic=known.layout.periodic)
         shapes = Shapes.of(clip, context)
         network = recipe.network.build(shapes, recipe.seed)
-        process = recipe.process.build(anchored=True)
-        canonical = canonical_futures(process, *batch(some(first, 256)))
-        denoiser = Denoiser(network, process, sigma_data=deviation(canonical))
-        device = _device(recipe.training.device)
-        denoiser.to(device)
-        with torch.enable_grad():
-            trained = self._train(denoiser, batch, (first, second), torch.from_numpy(exists), device)
-        denoiser.to("cpu")
         leads = (recipe.horizon, len(known.layout.channels))
-        model = FittedModel(
+        return FittedModel(
             recipe=recipe,
             layout=known.layout,
             codec=codec,
             anchor=anchor,
-            denoiser=denoiser,
+            denoiser=Denoiser(network, recipe.process.build(anchored=True)),
             calibration=FittedCalibration(np.zeros(leads), np.ones(leads)),
-            exists=exists,
+            bounds=Bounds.of(known, recipe.bounds),
+            exists=windows.exists,
             scale=channel_scale(known),
             tail=tail(self.dataset, recipe.window.reach + recipe.horizon),
             shapes=shapes,
-            history=self._history(known, trained, denoiser),
         )
-        model.history.bias = solver_bias(process, canonical)
-        self._calibrate(model, known, windows, second, device)
-        return model
+
+    @staticmethod
+    def _batch(
+        model: FittedModel, windows: WindowSource, indices: np.ndarray, device: str = "cpu"
+    ) -> tuple[Tensor, Context]:
+        """Training clips and their context."""
+        clip, context = model.context(windows.batch(indices), forecasting=False)
+        return clip.to(device), context.to(device)
 
     def _require(self, first: np.ndarray, second: np.ndarray, frames: int) -> None:
         if len(first) and len(second):
@@ -132,33 +144,25 @@ class Fitting:
         )
 
     def _train(
-        self,
-        denoiser: Denoiser,
-        batch: Callable[[np.ndarray, str], tuple[Tensor, Context]],
-        parts: tuple[np.ndarray, np.ndarray],
-        exists: Tensor,
-        device: str,
+        self, model: FittedModel, windows: WindowSource, parts: tuple[np.ndarray, np.ndarray], device: str
     ) -> Trained:
         recipe, (first, second) = self.recipe, parts
-        settings = recipe.training
+        settings, denoiser = recipe.training, model.denoiser
         bfloat = settings.precision == "bfloat16" or (settings.precision == "auto" and device == "cuda")
 
-        def loss(model: nn.Module, step: int) -> Tensor:
+        def loss(_: nn.Module, step: int) -> Tensor:
             # One row of keys a clip; the step tells the batches apart.
             key = replace(Key.of(recipe.seed, settings.batch, "training"), step=step)
             chosen = key.at(Purpose.BATCH, step).integers(len(first), 1)[:, 0].numpy()
-            clip, context = batch(first[chosen], device)
+            clip, context = self._batch(model, windows, first[chosen], device)
             with torch.autocast(device, torch.bfloat16, enabled=bfloat):
                 return recipe.objective(denoiser, clip, context, key)
 
-        plan = self._plan(denoiser, loss, batch, second, device)
+        plan = self._plan(denoiser, loss, second)
         held = second[np.linspace(0, len(second) - 1, plan["windows"]).round().astype(int)]
 
-        def here(indices: np.ndarray) -> tuple[Tensor, Context]:
-            return batch(indices, device)
-
-        def validate(model: nn.Module) -> float:
-            return held_out_score(denoiser, here, held, exists, plan["members"], recipe)
+        def validate(_: nn.Module) -> float:
+            return held_out_score(model, windows, held, plan["members"], device)
 
         return Run(denoiser, loss, validate, settings, plan["steps"], self.folder)(self.progress)
 
@@ -166,9 +170,7 @@ class Fitting:
         self,
         denoiser: Denoiser,
         loss: Callable[[nn.Module, int], Tensor],
-        batch: Callable[[np.ndarray, str], tuple[Tensor, Context]],
         second: np.ndarray,
-        device: str,
     ) -> dict[str, int]:
         """Steps and held-out effort, fixed before the first step and kept for a run that continues.
 
@@ -179,7 +181,7 @@ class Fitting:
             return dict(read_json(path))
         settings = self.recipe.training
         windows, members = min(_HELD_OUT[0], len(second)), _HELD_OUT[1]
-        calibration = _CALIBRATION_WINDOWS
+        calibration = _CALIBRATION[0]
         steps = settings.steps
         if steps is None:
             rehearsal = _Rehearsal(denoiser, loss)
@@ -190,8 +192,8 @@ class Fitting:
             affordable = 0.1 * settings.time / settings.checks / (row * preset("fast").evaluations)
             members = int(np.clip(affordable / windows, 4, members))
             windows = int(np.clip(affordable / members, 2, windows))
-            ensemble = row * preset("balanced").evaluations * self.recipe.block
-            calibration = int(np.clip(0.15 * settings.time / ensemble, 4, calibration))
+            ensemble = row * preset("balanced").evaluations * _CALIBRATION[1]
+            calibration = int(np.clip(0.15 * settings.time / ensemble, _FEWEST_TO_CALIBRATE, calibration))
         plan = {
             "steps": steps,
             "windows": min(windows, len(second)),
@@ -204,31 +206,24 @@ class Fitting:
     def _calibrate(
         self, model: FittedModel, known: Dataset, windows: WindowSource, second: np.ndarray, device: str
     ) -> None:
-        """Fit the calibration on the part that early stopping held out, windows not overlapping."""
-        horizon = self.recipe.horizon
-        chosen: list[int] = []
-        last: dict[int, int] = {}
-        for index in second:
-            recording, origin = int(windows.sequence[index]), int(windows.origin[index])
-            if origin - last.get(recording, -horizon) >= horizon:
-                chosen.append(int(index))
-                last[recording] = origin
-        most = read_json(self.folder / "plan.json")["calibration"]
-        kept = [
-            chosen[i] for i in np.linspace(0, len(chosen) - 1, min(most, len(chosen))).round().astype(int)
-        ]
-        engine = Engine(model, known, preset("balanced"), self.recipe.seed, calibrated=False, device=device)
-        model.denoiser.to(device)
-        ensembles, truths = [], []
-        for done, index in enumerate(kept):
-            recording, origin = int(windows.sequence[index]), int(windows.origin[index])
-            ensembles.append(engine.block(recording, origin, 0))
-            truths.append(known.recordings[recording].values[origin : origin + horizon])
+        """Fit the calibration on the part that early stopping held out."""
+        most, members = read_json(self.folder / "plan.json")["calibration"], _CALIBRATION[1]
+        kept = apart(windows, second, self.recipe.horizon, _FEWEST_TO_CALIBRATE)
+        kept = kept[np.linspace(0, len(kept) - 1, min(most, len(kept))).round().astype(int)]
+        found, outside = [], []
+        for _, values, share in ensembles(
+            model, windows, kept, members, preset("balanced"), "calibration", device
+        ):
+            found.append(values)
+            outside.append(share)
             if self.progress is not None:
-                self.progress(done + 1, len(kept), "calibrating")
-        model.denoiser.to("cpu")
-        model.calibration = self.recipe.calibration.fit(np.stack(ensembles), np.stack(truths))
+                self.progress(sum(map(len, found)), len(kept), "calibrating")
+        truth = np.stack([_truth(known, windows, index, self.recipe.horizon) for index in kept])
+        model.calibration = self.recipe.calibration.fit(np.concatenate(found), truth)
         model.history.calibration = _told(model.calibration)
+        shares = dict(zip(model.layout.channels, np.mean(outside, axis=0).tolist(), strict=True))
+        limits = model.bounds.words(model.layout.channels)
+        model.history.bounds = {name: (*pair, shares[name]) for name, pair in limits.items()}
 
     def _history(self, known: Dataset, trained: Trained, denoiser: Denoiser) -> History:
         stamps = [r.stamps[: r.observed] for r in known.recordings]
@@ -263,47 +258,30 @@ class _Rehearsal:
 
 
 def held_out_score(
-    denoiser: Denoiser,
-    batch: Callable[[np.ndarray], tuple[Tensor, Context]],
-    indices: np.ndarray,
-    exists: Tensor,
-    members: int,
-    recipe: Recipe,
+    model: FittedModel, windows: WindowSource, indices: np.ndarray, members: int, device: str = "cpu"
 ) -> float:
     """Mean fair CRPS in coded units over held-out windows, with the fast preset.
 
     Args:
-        denoiser: the model.
-        batch: windows by index, on the denoiser's device.
-        indices: of the windows.
-        exists: `features` bool, which entries are forecast.
+        model: what is trained.
+        windows: of the training span.
+        indices: of the held-out windows.
         members: of each small ensemble.
-        recipe: gives history, seed and the number of rows at a time.
+        device: where the network is.
     """
     scores = []
-    together = max(1, 2 * recipe.block // members)
-    for start in range(0, len(indices), together):
-        part = indices[start : start + together]
-        clip, context = batch(part)
-        observed = context.mask
-        if observed is None:
-            raise RuntimeError("a context made from windows always has a mask")
-        known = observed.clone()
-        # As when forecasting: which future entries will be observed is not known.
-        known[:, recipe.history :] = exists.to(known)
-        key = Key.cat([Key.of(recipe.seed, members, "held out", str(int(i))) for i in part])
-        drawn = sample(
-            denoiser,
-            (len(key), *clip.shape[1:]),
-            key=key,
-            context=replace(context, mask=known).repeat(members),
-            preset="fast",
-        )
-        future = slice(recipe.history, None)
-        ensemble = drawn.clips[:, future].reshape(len(part), members, -1).transpose(0, 1).cpu().numpy()
-        truth = torch.where(observed > 0, clip, torch.nan)[:, future].reshape(len(part), -1).cpu().numpy()
-        scores.append(crps(ensemble, truth))
+    for batch, values, _ in ensembles(model, windows, indices, members, preset("fast"), "held out", device):
+        state = {name: np.repeat(value, members, axis=0) for name, value in batch.state.items()}
+        coded = model.codec.encode(values.reshape(-1, *values.shape[2:]), state)
+        ensemble = np.moveaxis(coded.reshape(values.shape), 1, 0)
+        scores.append(crps(ensemble, batch.future.astype(np.float64)))
     return float(aggregate(np.concatenate(scores)))
+
+
+def _truth(known: Dataset, windows: WindowSource, index: int, horizon: int) -> np.ndarray:
+    """What came, in raw units: `(S, *features)`."""
+    origin = int(windows.origin[index])
+    return known.recordings[int(windows.sequence[index])].values[origin : origin + horizon]
 
 
 def _told(calibration: FittedCalibration) -> dict[str, Any]:

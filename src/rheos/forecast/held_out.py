@@ -53,3 +53,32 @@ def split(windows: WindowSource, share: float) -> tuple[np.ndarray, np.ndarray]:
         train[mine] = ((origin[:, None] + horizon <= start) | (origin[:, None] >= end)).all(1)
         held[mine] = ((origin[:, None] >= start) & (origin[:, None] + horizon <= end)).any(1)
     return np.flatnonzero(train), np.flatnonzero(held)
+
+
+def apart(windows: WindowSource, held: np.ndarray, horizon: int, fewest: int) -> np.ndarray:
+    """Held-out windows whose futures do not overlap; where these are too few, as far apart as gives enough.
+
+    Args:
+        windows: of the training span.
+        held: indices of the held-out windows, ordered by recording, then origin.
+        horizon: S.
+        fewest: how many there should be, if need be overlapping.
+    """
+    chosen = held[:0]
+    for step in (horizon, *(horizon // part for part in (2, 4) if horizon >= part), 1):
+        chosen = _spaced(windows, held, step)
+        if len(chosen) >= fewest:
+            break
+    return chosen
+
+
+def _spaced(windows: WindowSource, held: np.ndarray, step: int) -> np.ndarray:
+    """Windows of which each starts `step` frames after the one before it, or later."""
+    chosen: list[int] = []
+    last: dict[int, int] = {}
+    for index in held:
+        recording, origin = int(windows.sequence[index]), int(windows.origin[index])
+        if recording not in last or origin - last[recording] >= step:
+            chosen.append(int(index))
+            last[recording] = origin
+    return np.array(chosen, int)

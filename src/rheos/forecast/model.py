@@ -24,6 +24,7 @@ from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.core.files import read_json, read_tensors, write_json, write_tensors, write_text
 from rheos.data.anchor.base import FittedAnchor
+from rheos.data.bounds import Bounds
 from rheos.data.codec import Chain, Fitted
 from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.window_source import WindowSource, to_context
@@ -38,7 +39,10 @@ FORMAT = 1
 
 
 class History(BaseModel):
-    """What happened when the model was fitted, as its card and report tell it."""
+    """What happened when the model was fitted, as its card and report tell it.
+
+    `bounds` holds, by variable, its limits and the share of drawn values that they changed.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -54,6 +58,7 @@ class History(BaseModel):
     scores: list[tuple[int, float]] = []
     parameters: int = 0
     calibration: dict[str, Any] = {}
+    bounds: dict[str, tuple[float | None, float | None, float]] = {}
     bias: dict[str, list[float]] = {}
     command: str = ""
     versions: dict[str, str] = {}
@@ -85,6 +90,7 @@ class FittedModel:
         anchor: center and scale of the canonical coordinates.
         denoiser: the trained network with its process.
         calibration: of the ensemble.
+        bounds: physical limits of the variables.
         exists: `features` bool, entries ever observed in training.
         scale: `(channel,)` standard deviation of each variable over the training span.
         tail: the end of the data the model was fitted on, to forecast from without a source.
@@ -98,6 +104,7 @@ class FittedModel:
     anchor: FittedAnchor
     denoiser: Denoiser
     calibration: FittedCalibration
+    bounds: Bounds
     exists: np.ndarray
     scale: np.ndarray
     tail: Dataset
@@ -134,6 +141,7 @@ class FittedModel:
             **_prefixed("codec", self.codec.to_arrays()),
             **_prefixed("anchor", self.anchor.to_arrays()),
             **_prefixed("calibration", self.calibration.to_arrays()),
+            **_prefixed("bounds", self.bounds.to_arrays()),
             "exists": self.exists.astype(np.uint8),
             "scale": self.scale,
         }
@@ -211,6 +219,7 @@ class FittedModel:
             anchor=recipe.anchor.restore(_part(arrays, "anchor")),
             denoiser=denoiser,
             calibration=FittedCalibration.from_arrays(_part(arrays, "calibration")),
+            bounds=Bounds(**_part(arrays, "bounds")),
             exists=arrays["exists"].astype(bool),
             scale=arrays["scale"],
             tail=Dataset(layout=layout, recordings=recordings),

@@ -40,6 +40,10 @@ class Recipe(BaseModel):
         seed: of initial weights, batches and noise.
         block: rows of every network call when sampling.
         data: how the source is read.
+        bounds: physical limits by variable, as in `bounds.rain=[0,null]`; "auto" takes an extreme that the
+            data hold exactly and often (no rain, no sun) for a limit, "none" has none.
+        bounds: physical limits by variable, `bounds.rain=[0,null]`; "auto" takes an extreme that the data
+            hold exactly and often (no rain, no sun) for a limit, "none" has none.
         roles: role of each column: target, known_future, past, static, ignore.
         codec: raw units to coded units, applied in this order.
         anchor: center and scale of the canonical coordinates.
@@ -61,6 +65,7 @@ class Recipe(BaseModel):
     seed: int = 0
     block: int = Field(default=50, ge=1)
     data: DataOptions = DataOptions()
+    bounds: Literal["auto", "none"] | dict[str, tuple[float | None, float | None]] = "auto"
     codec: tuple[Link, ...] = Field(default=(Scale(),), min_length=1)
     anchor: AnyAnchor = Ridge()
     process: AnyProcess = DyDiff()
@@ -144,7 +149,8 @@ def propose(dataset: Dataset, horizon: int, holdout: int = 0) -> dict[str, Any]:
     if len(dataset.recordings) > 1 and not field:
         proposal["codec"] = [{"kind": "scale", "mode": "window"}]
     if field and _follows_the_year(proposal, layout.frequency, layout.periods):
-        proposal["anchor"] = {"kind": "damped_anomaly"}
+        # A year's lag would cost two years of windows and say less than the climatology.
+        proposal |= {"anchor": {"kind": "damped_anomaly"}, "lags": []}
     if field:
         cells = int(np.prod(dataset.features)) * (proposal["history"] + horizon)
         proposal["block"] = int(np.clip(4_000_000 // cells, 4, 50))

@@ -1,0 +1,133 @@
+"""Physical limits: what a channel cannot fall below or rise above, declared or seen as an atom of the data.
+
+A forecast is projected on its limits, X -> min(max(X, lower), upper). As truth obeys them, the projection
+never makes a CRPS worse: below the lower limit it moves the forecast's distribution function to 0, where the
+truth's is. It is also the censored model of rain, radiation or demand at capacity (Tobin, "Estimation of
+relationships for limited dependent variables", Econometrica 1958).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from rheos.core.errors import InputError
+from rheos.data.dataset import Dataset
+from rheos.data.options import closest
+
+Limits = Mapping[str, tuple[float | None, float | None]]
+
+# An extreme value that this share of a channel holds exactly is a limit, not the luck of the sample.
+_ATOM, _FEWEST = 0.02, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Limits of every channel.
+
+    Attributes:
+        lower: `(channel,)` float64, -inf where there is none.
+        upper: likewise, inf.
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+
+    @classmethod
+    def of(cls, dataset: Dataset, wanted: Limits | Literal["auto", "none"]) -> "Bounds":
+        """The limits that a recipe asks for.
+
+        Args:
+            dataset: the training span.
+            wanted: limits by channel, None for no limit; "auto" finds them; "none" has none.
+
+        Raises:
+            InputError: a channel is unknown, or training values lie outside its limits.
+        """
+        channels = dataset.layout.channels
+        bounds = cls(np.full(len(channels), -np.inf), np.full(len(channels), np.inf))
+        if wanted == "auto":
+            for number in range(len(channels)):
+                bounds.lower[number], bounds.upper[number] = _atoms(dataset, number)
+        elif wanted != "none":
+            for name, (lower, upper) in wanted.items():
+                if name not in channels:
+                    raise InputError(f"bounds.{name}: no variable has this name; {closest(name, channels)}")
+                number = channels.index(name)
+                bounds.lower[number] = -np.inf if lower is None else lower
+                bounds.upper[number] = np.inf if upper is None else upper
+                _require_inside(dataset, number, name, bounds)
+        return bounds
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a limit at all."""
+        return bool(np.isfinite(self.lower).any() or np.isfinite(self.upper).any())
+
+    def clip(self, values: np.ndarray) -> np.ndarray:
+        """Values `(row, frame, channel, *space)` inside the limits, NaN staying NaN.
+
+        A new array of the same dtype where there is a limit, else the values themselves.
+        """
+        if not self.any:
+            return values
+        lower, upper = self._limits(values)
+        return np.clip(values, lower, upper).astype(values.dtype)
+
+    def outside(self, values: np.ndarray) -> np.ndarray:
+        """Share of each channel's values `(row, frame, channel, *space)` outside its limits, `(channel,)`."""
+        lower, upper = self._limits(values)
+        axes = tuple(axis for axis in range(values.ndim) if axis != 2)
+        seen = np.maximum(np.isfinite(values).sum(axes), 1)
+        return np.asarray(((values < lower) | (values > upper)).sum(axes) / seen)
+
+    def _limits(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shape = (-1,) + (1,) * (values.ndim - 3)
+        return self.lower.reshape(shape), self.upper.reshape(shape)
+
+    def words(self, channels: tuple[str, ...]) -> dict[str, tuple[float | None, float | None]]:
+        """Limits by channel, as a recipe writes them; channels without limits are left out."""
+        pairs = zip(channels, self.lower.tolist(), self.upper.tolist(), strict=True)
+        return {
+            name: (low if np.isfinite(low) else None, high if np.isfinite(high) else None)
+            for name, low, high in pairs
+            if np.isfinite(low) or np.isfinite(high)
+        }
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All numbers by name."""
+        return {"lower": self.lower, "upper": self.upper}
+
+
+def _values(dataset: Dataset, number: int) -> np.ndarray:
+    """The observed values of one channel, all recordings together."""
+    parts = [recording.values[:, number].ravel() for recording in dataset.recordings]
+    values = np.concatenate(parts)
+    return np.asarray(values[np.isfinite(values)])
+
+
+def _atoms(dataset: Dataset, number: int) -> tuple[float, float]:
+    """The channel's extremes where they are atoms, else no limit."""
+    values = _values(dataset, number)
+    if len(values) == 0 or values.min() == values.max():
+        return -np.inf, np.inf
+    fewest = max(_FEWEST, _ATOM * len(values))
+    lowest, highest = values.min(), values.max()
+    return (
+        float(lowest) if (values == lowest).sum() >= fewest else -np.inf,
+        float(highest) if (values == highest).sum() >= fewest else np.inf,
+    )
+
+
+def _require_inside(dataset: Dataset, number: int, name: str, bounds: Bounds) -> None:
+    values = _values(dataset, number)
+    low, high = bounds.lower[number], bounds.upper[number]
+    if not low < high:
+        raise InputError(f"bounds.{name}=[{low:g}, {high:g}]: the first must be below the second.")
+    wrong = values[(values < low) | (values > high)]
+    if len(wrong):
+        raise InputError(
+            f"bounds.{name}=[{low:g}, {high:g}], but {len(wrong)} of its {len(values)} training values lie "
+            f"outside, such as {wrong[0]:g}; widen the limits or mark such values with data.missing."
+        )
