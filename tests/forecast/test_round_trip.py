@@ -201,6 +201,14 @@ def test_a_template_is_filled_in_and_used(covariate_model, tmp_path):
     assert not results[0].identical(results[2])
 
 
+def test_a_template_has_the_names_of_the_source(tmp_path):
+    source = tiny.covariates().rename(columns={"time": "valid from"})
+    model = fit(source, tiny.HORIZON, words=(*QUICK, *tiny.COVARIATES), out=tmp_path / "m")
+    assert model.model.layout.time == "valid from"
+    write_template(tmp_path / "m", None, tmp_path / "future.csv")
+    assert list(pd.read_csv(tmp_path / "future.csv").columns) == ["valid from", "plan"]
+
+
 def test_a_template_holds_what_is_known_already(covariate_model, tmp_path):
     covariate_model.save(tmp_path / "m")
     source = tiny.covariates(250, ahead=2)

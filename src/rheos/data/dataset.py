@@ -29,6 +29,8 @@ class Layout:
         static: names of constants of a sequence.
         periodic: for each spatial axis, whether it closes on itself.
         attributes: what the source says of itself (title, source, licence, calendar).
+        time: the source's own name for its stamps.
+        sequence: the source's own name for the column that tells sequences apart.
     """
 
     kind: str = "series"
@@ -43,6 +45,8 @@ class Layout:
     static: tuple[str, ...] = ()
     periodic: tuple[bool, ...] = ()
     attributes: dict[str, str] = field(default_factory=dict)
+    time: str = "time"
+    sequence: str = "unique_id"
 
     def __post_init__(self) -> None:
         if not self.units:

@@ -16,8 +16,8 @@ from rheos.forecast.store import require_free
 def write_template(model: Path, source: Any, out: Path) -> Path:
     """Write the horizon's frames with one empty column a known-future covariate.
 
-    Values that the source already holds for those frames are filled in. Append the table's rows to the
-    source (targets left empty) and forecast from it.
+    Values that the source already holds for those frames are filled in. Columns have
+    the names they have in the source: append the table's rows to it (targets left empty) and forecast.
 
     Args:
         model: a model folder.
@@ -43,9 +43,9 @@ def write_template(model: Path, source: Any, out: Path) -> Path:
         values = np.full((horizon, len(layout.known_future)), np.nan)
         values[: len(known)] = known
         table = pd.DataFrame(values, columns=list(layout.known_future))
-        table.insert(0, "time", through(recording.stamps, layout.frequency, last)[first:])
+        table.insert(0, layout.time, through(recording.stamps, layout.frequency, last)[first:])
         if recording.name:
-            table.insert(0, "unique_id", recording.name)
+            table.insert(0, layout.sequence, recording.name)
         tables.append(table)
     write_text(out, pd.concat(tables).to_csv(index=False))
     return out

@@ -53,6 +53,8 @@ def from_table(frame: pd.DataFrame, options: DataOptions, origin: str) -> Raw:
         known_future=parts["known_future"],
         past=parts["past"],
         static=parts["static"],
+        time=time or "time",
+        sequence=series or "unique_id",
     )
     whole = RawSequence(
         stamps=axis,
