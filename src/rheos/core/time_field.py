@@ -70,14 +70,14 @@ def with_clean_history(t: Tensor, history: int, frames: int) -> Tensor:
     """Per-frame field that is 0 on the first `history` frames and `t` on the others.
 
     Args:
-        t: `()` or `(b)`.
+        t: `()`, `(b)` or already `(b, frames)`.
         history: number of clean frames.
         frames: number of frames of the clip.
 
     Returns:
         `(1, frames)` for a scalar `t`, else `(b, frames)`.
     """
-    field = t.reshape(-1, 1).expand(-1, frames).clone()
+    field = (t if t.ndim == 2 else t.reshape(-1, 1)).expand(-1, frames).clone()
     field[:, :history] = 0.0
     return field
 

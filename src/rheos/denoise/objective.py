@@ -17,8 +17,10 @@ from rheos.core.method import Method, one_of
 from rheos.core.time_field import expand
 from rheos.denoise.denoiser import Denoiser
 from rheos.denoise.time_sampler import TIME_SAMPLERS, Uniform
+from rheos.denoise.times import TIMES, Shared
 
 AnyTimeSampler: Any = one_of(TIME_SAMPLERS)
+AnyTimes: Any = one_of(TIMES)
 
 
 class Objective(Method):
@@ -28,6 +30,7 @@ class Objective(Method):
         time_sampler: law of each clip's time. Uniform times under a cosine schedule put log(sigma/alpha)
             on a bell around 0 with tails that reach both ends of the schedule, which suits data of unit
             variance.
+        times: how the times of a clip's frames go together.
         weight: "unit" on the network's raw output (1 / out^2 on data), "snr" (unit on noise),
             "min_snr" (min(SNR, gamma), arXiv 2303.09556), "p2" (SNR / (1 + SNR)^gamma, arXiv 2204.00227).
         gamma: cap of "min_snr" (published 5), exponent of "p2" (published 1).
@@ -35,6 +38,7 @@ class Objective(Method):
 
     kind: Literal["denoising"] = "denoising"
     time_sampler: AnyTimeSampler = Uniform()
+    times: AnyTimes = Shared()
     weight: Literal["unit", "snr", "min_snr", "p2"] = "unit"
     gamma: float = Field(default=5.0, gt=0.0)
 
@@ -76,8 +80,8 @@ class Objective(Method):
         """
         process = denoiser.process
         u0 = process.canonical(x0, context)
-        progress = self.time_sampler(process.schedule, len(u0), key)
-        t = process.field(progress, u0.shape[1], context)
+        drawn = self.times(self.time_sampler, process.schedule, len(u0), u0.shape[1], key)
+        t = process.field(drawn, u0.shape[1], context)
         z = process.noise.draw(key.at(Purpose.NOISE, key.step), u0.shape[1:], context, u0.dtype, u0.device)
         mean = denoiser(process.diffuse(u0, t, z), t, context).mean
         observed = expand((t > 0.0).to(torch.float64), u0)

@@ -149,7 +149,7 @@ class Process(Method):
         return torch.cat((self.canonical(padded, context)[:, :frames], u[:, frames:]), 1)
 
     def field(self, t: Tensor, frames: int, context: Context) -> Tensor:
-        """The time field of clips at progress `t`, `()` or `(b)`: history at 0 where it is clean."""
+        """The time field of clips at `t`, `()`, `(b)` or `(b, f)`: history at 0 where it is clean."""
         if self.history == "diffused" or context.history_frames == 0:
             return t
         return with_clean_history(t, context.history_frames, frames)

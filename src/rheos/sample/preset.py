@@ -5,19 +5,21 @@ variance is within 15 % (fast), 3 % (balanced) and 1 % (best) of the truth, on e
 spacing in log-SNR treats all variances alike; the last ratio leaves the least of them unharmed.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rheos.core.errors import InputError
 from rheos.core.method import Method, one_of
 from rheos.process.schedule import Schedule
 from rheos.sample.correction import CORRECTIONS
 from rheos.sample.grid import GRIDS, LogSNR, TimeGrid
+from rheos.sample.path import PATHS, Synchronous
 from rheos.sample.solver import SOLVERS, DPMpp2M, Exponential
 
 AnySolver: Any = one_of(SOLVERS)
 AnyGrid: Any = one_of(GRIDS) | TimeGrid
+AnyPath: Any = one_of(PATHS)
 AnyCorrection: Any = one_of(CORRECTIONS)
 
 
@@ -27,7 +29,9 @@ class Preset(Method):
     Attributes:
         solver: the rule of a step.
         grid: the rule for the times, or the times themselves.
-        evaluations: the most denoiser calls a clip; ignored where the times themselves are given.
+        evaluations: the most denoiser calls a clip; ignored where the times themselves are given. A path on
+            which frames wait for each other takes a step more for every step of waiting.
+        path: which frame is how far at each step.
         corrections: what is done between two steps, in this order.
     """
 
@@ -35,7 +39,17 @@ class Preset(Method):
     solver: AnySolver = Exponential(order=3)
     grid: AnyGrid = LogSNR(highest=100.0, lowest=0.005)
     evaluations: int = Field(20, ge=1)
+    path: AnyPath = Synchronous()
     corrections: tuple[AnyCorrection, ...] = ()
+
+    @model_validator(mode="after")
+    def _corrections_know_one_time(self) -> Self:
+        if self.corrections and not isinstance(self.path, Synchronous):
+            raise ValueError(
+                f"corrections act on a clip at one time, but on path {self.path.name()!r} frames have their "
+                "own: leave out one of them"
+            )
+        return self
 
     @property
     def stochastic(self) -> bool:

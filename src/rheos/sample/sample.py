@@ -14,6 +14,7 @@ from rheos.core.protocols import Denoise
 from rheos.process import Process
 from rheos.sample.driver import corrected, sequential
 from rheos.sample.grid import TimeGrid
+from rheos.sample.path import Path
 from rheos.sample.preset import Preset
 from rheos.sample.preset import preset as preset_of
 
@@ -82,7 +83,7 @@ def sample(
         )
     place = _device_of(denoise) if device is None else torch.device(device)
     context = context.to(place, dtype)
-    fields = time_fields(process, preset.times(process.schedule), shape[1], context)
+    fields = time_fields(process, preset.times(process.schedule), shape[1], context, preset.path)
     counter = _Counter(denoise, context)
     nodes: list[Tensor] = []
 
@@ -108,7 +109,9 @@ def sample(
     )
 
 
-def time_fields(process: Process, grid: TimeGrid, frames: int, context: Context) -> Tensor:
+def time_fields(
+    process: Process, grid: TimeGrid, frames: int, context: Context, path: Path | None = None
+) -> Tensor:
     """The time fields of all nodes, float64 `(steps + 1, *field)`, the last one 0 everywhere.
 
     Args:
@@ -116,8 +119,12 @@ def time_fields(process: Process, grid: TimeGrid, frames: int, context: Context)
         grid: the times.
         frames: f of the clips.
         context: says how many frames are history.
+        path: which frame is how far; all at one time unless said.
     """
     times = torch.cat((grid.times, torch.zeros(1, dtype=torch.float64)))
+    if path is not None and path.delay(len(grid)) > 0:
+        known = 0 if process.history == "diffused" else context.history_frames
+        return path.fields(times, known, frames)
     return torch.stack([process.field(time, frames, context) for time in times])
 
 

@@ -1,0 +1,20 @@
+"""tau_k = t for all frames k of a clip: the usual training."""
+
+from typing import Literal
+
+from torch import Tensor
+
+from rheos.core.keys import Key
+from rheos.denoise.time_sampler import TimeSampler
+from rheos.denoise.times.base import Times
+from rheos.process.schedule import Schedule
+
+
+class Shared(Times):
+    """All frames of a clip at one time."""
+
+    kind: Literal["shared"] = "shared"
+
+    def __call__(self, law: TimeSampler, schedule: Schedule, rows: int, frames: int, key: Key) -> Tensor:
+        """The law's own stratified times."""
+        return law(schedule, rows, key)

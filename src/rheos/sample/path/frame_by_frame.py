@@ -1,0 +1,15 @@
+"""tau_k(j) = t_(j - k n): a frame starts when the one before it is done, p(x_k | x_<k) in turn."""
+
+from typing import Literal
+
+from rheos.sample.path.path import Path
+
+
+class FrameByFrame(Path):
+    """One frame after the other, each given all before it."""
+
+    kind: Literal["frame_by_frame"] = "frame_by_frame"
+
+    def delay(self, steps: int) -> int:
+        """All of a frame's steps."""
+        return steps

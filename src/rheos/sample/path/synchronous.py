@@ -1,0 +1,15 @@
+"""tau_k(j) = t_j: all frames at one time, the usual path."""
+
+from typing import Literal
+
+from rheos.sample.path.path import Path
+
+
+class Synchronous(Path):
+    """All frames of the future at the same time."""
+
+    kind: Literal["synchronous"] = "synchronous"
+
+    def delay(self, steps: int) -> int:
+        """None."""
+        return 0
