@@ -2,6 +2,8 @@
 
 KERNEL = "src/rheos/sample/solver/kernel.py"
 SOLVER = "src/rheos/sample/solver"
+DRIVER = "src/rheos/sample/driver"
+GRAD = "tests/sample/test_gradients.py"
 CORRECTION = "src/rheos/sample/correction"
 QUICK = "tests/sample/test_kernel.py tests/sample/test_grid.py tests/sample/test_solver.py"
 UNIPC = "tests/sample/test_unipc.py"
@@ -102,6 +104,14 @@ PLANTED = [
     (f"{CORRECTION}/time_shift.py", "field > 0, field + shift, 0.0", "field > 0, field + shift, shift", FIX),
     ("src/rheos/sample/driver/corrected.py", "moved[index] = time", "moved[index - 1] = time", FIX),
     ("src/rheos/sample/driver/corrected.py", "draw_correction(next(numbers))", "draw_correction(0)", FIX),
+    (f"{SOLVER}/midpoint.py", "0.5 * (ratio[1:] + ratio[:-1])", "ratio[1:]", QUICK),
+    (f"{SOLVER}/midpoint.py", "-push * middle.alpha", "-push", QUICK),
+    (f"{DRIVER}/checkpointed.py", "partial(draw, index)", "partial(draw, 0)", GRAD),
+    (f"{DRIVER}/adjoint.py", "a - 0.5 * pull", "a", GRAD),
+    (f"{DRIVER}/adjoint.py", "w + 0.5 * turn * slope", "w", GRAD),
+    (f"{DRIVER}/adjoint.py", "turn * a_half, inputs", "turn * a, inputs", GRAD),
+    (f"{DRIVER}/adjoint.py", "a / expand(radius[0], u)", "a", GRAD),
+    (f"{DRIVER}/adjoint.py", "known - part", "known + part", GRAD),
     (f"{SOLVER}/heun.py", "0.5 * path.alpha[1:] * torch.expm1", "path.alpha[1:] * torch.expm1", QUICK),
     (f"{SOLVER}/heun.py", "math.log1p(gain)", "gain", QUICK),
     (f"{SOLVER}/solver.py", "return State(u, answers[: self.keep])", "return State(u, answers[1:])", QUICK),
@@ -110,7 +120,7 @@ PLANTED = [
     ("src/rheos/sample/grid/karras.py", "roots**self.rho", "roots ** (self.rho - 1)", QUICK),
     ("src/rheos/sample/grid/grid.py", "times[0] = schedule.t_max", "times[0] = times[0]", QUICK),
     ("src/rheos/sample/driver/sequential.py", "partial(draw, index)", "partial(draw, 0)", QUICK),
-    ("src/rheos/sample/sample.py", "key.at(Purpose.STEP, step)", "key.at(Purpose.STEP, 0)", CALL),
+    ("src/rheos/sample/sample.py", "key.at(purpose, step)", "key.at(purpose, 0)", CALL),
     (
         "src/rheos/sample/sample.py",
         "torch.cat((context.history.to(clips), clips",
@@ -119,7 +129,7 @@ PLANTED = [
     ),
     (
         "src/rheos/sample/sample.py",
-        "torch.set_grad_enabled(differentiable)",
+        'torch.set_grad_enabled(gradients != "none")',
         "torch.set_grad_enabled(True)",
         CALL,
     ),

@@ -28,6 +28,7 @@ from rheos.sample.solver import (
     Exponential,
     HeavyBall,
     Heun,
+    Midpoint,
     UniPC,
 )
 
@@ -37,6 +38,7 @@ SOLVER_OBJECTS = [
     DDIM(eta=0.5),
     Ancestral(),
     Heun(),
+    Midpoint(),
     Heun(churn=2.0),
     Exponential(order=1),
     Exponential(order=2),

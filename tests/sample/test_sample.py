@@ -200,7 +200,7 @@ def test_gradients_only_where_asked_and_alike_clips():
     chosen = Preset(solver=Exponential(order=2, eta=0.3), evaluations=4)
     arguments = {"key": Key.of(0, 2), "preset": chosen}
     plain = sample(denoiser, (2, 5, 3), **arguments)
-    drawn = sample(denoiser, (2, 5, 3), **arguments, differentiable=True)
+    drawn = sample(denoiser, (2, 5, 3), **arguments, gradients="stored")
     assert torch.equal(plain.clips, drawn.clips.detach())
     drawn.clips.sum().backward()
     assert float(denoiser.network.mix.weight.grad.abs().sum()) > 0

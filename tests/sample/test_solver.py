@@ -26,6 +26,7 @@ from rheos.sample.solver import (
     HeavyBall,
     Heun,
     LeastDifference,
+    Midpoint,
     UniPC,
 )
 
@@ -33,6 +34,7 @@ F64 = torch.float64
 DETERMINISTIC = [
     DDIM(),
     Heun(),
+    Midpoint(),
     *(Exponential(order=k) for k in (1, 2, 3, 4)),
     DPMpp2M(),
     DPMpp3M(),
@@ -362,6 +364,7 @@ class Counting(TorchDispatchMode):
         (UniPC(), 4),
         (HeavyBall(), 6),
         (Heun(), 4),
+        (Midpoint(), 5),
     ],
     ids=name,
 )

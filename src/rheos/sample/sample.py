@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import fields as fields_of
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +14,15 @@ from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise
 from rheos.process import Process
-from rheos.sample.driver import corrected, sequential
+from rheos.sample.driver import adjoint, checkpointed, corrected, sequential
 from rheos.sample.grid import TimeGrid
 from rheos.sample.path import Path
 from rheos.sample.preset import Preset
 from rheos.sample.preset import preset as preset_of
+from rheos.sample.solver import Midpoint
+
+Gradients = Literal["none", "stored", "checkpointed", "adjoint"]
+"""Whether clips can be differentiated, and how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def sample(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
     trajectory: bool = False,
-    differentiable: bool = False,
+    gradients: Gradients = "none",
 ) -> Sample:
     """Draw clips.
 
@@ -61,7 +67,9 @@ def sample(
         dtype: of the clips; coefficients are float64 until they meet them.
         device: of the clips, by default that of the denoiser's parameters.
         trajectory: keep u at every node.
-        differentiable: record gradients through all steps; else none are.
+        gradients: whether the clips can be differentiated, and how: `stored` remembers every step,
+            `checkpointed` runs each step again instead, `adjoint` solves the adjoint equation in the memory
+            of one denoiser call, with solver `midpoint` only.
 
     Returns:
         The clips in coded units and what they cost.
@@ -81,6 +89,7 @@ def sample(
             f"solver {solver.name()!r} with these settings and corrections adds Gaussian noise, but the "
             f"process starts from {process.noise.name()!r} noise: use a solver without noise."
         )
+    _check_gradients(gradients, preset, trajectory)
     place = _device_of(denoise) if device is None else torch.device(device)
     context = context.to(place, dtype)
     fields = time_fields(process, preset.times(process.schedule), shape[1], context, preset.path)
@@ -90,16 +99,19 @@ def sample(
     def draw(step: int, purpose: Purpose = Purpose.STEP) -> Tensor:
         return process.noise.draw(key.at(purpose, step), shape[1:], context, dtype, place)
 
-    with torch.set_grad_enabled(differentiable):
+    with torch.set_grad_enabled(gradients != "none"):
         u = process.start(context, key, shape, dtype, place)
         visit = nodes.append if trajectory else None
         if preset.corrections:
             again = partial(draw, purpose=Purpose.CORRECTION)
             parts = preset.corrections
             u = corrected(counter, solver, process.schedule, fields, u, parts, draw, again, visit)
+        elif gradients == "adjoint":
+            u = adjoint(counter, process.schedule, fields, u, _inputs(denoise, context))
         else:
             moves = [move.to(u) for move in solver.plan(process.schedule, fields)]
-            u = sequential(counter, moves, u, draw, visit)
+            drive = checkpointed if gradients == "checkpointed" else sequential
+            u = drive(counter, moves, u, draw, visit)
         clips = _with_history(process.read(u, context), context)
     return Sample(
         clips=clips,
@@ -150,6 +162,28 @@ def process_of(denoise: Denoise, process: Process | None) -> Process:
             "pass process=..."
         )
     return known
+
+
+def _check_gradients(gradients: Gradients, preset: Preset, trajectory: bool) -> None:
+    """Raise where a way to gradients does not go with the rest."""
+    if gradients in ("checkpointed", "adjoint") and preset.corrections:
+        raise IncompatibleError(
+            f"gradients={gradients!r} goes through the solver's steps alone, but the preset has corrections: "
+            "use gradients='stored'."
+        )
+    if gradients == "adjoint" and (trajectory or not isinstance(preset.solver, Midpoint)):
+        raise IncompatibleError(
+            "the adjoint equation is solved by the midpoint rule without keeping a trajectory: use "
+            "preset=Preset(solver=Midpoint()) and trajectory=False, or gradients='checkpointed'."
+        )
+
+
+def _inputs(denoise: Denoise, context: Context) -> list[Tensor]:
+    """What gradients can be wanted of: the denoiser's parameters and the context."""
+    parameters = list(denoise.parameters()) if isinstance(denoise, nn.Module) else []
+    known = [getattr(context, field.name) for field in fields_of(context)]
+    given = [value for value in known if isinstance(value, Tensor)]
+    return [one for one in (*parameters, *given) if one.requires_grad]
 
 
 def _device_of(denoise: Denoise) -> torch.device:

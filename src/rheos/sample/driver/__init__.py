@@ -1,6 +1,8 @@
 """Drivers: how the steps of a grid are run."""
 
+from rheos.sample.driver.adjoint import adjoint
+from rheos.sample.driver.checkpointed import checkpointed
 from rheos.sample.driver.corrected import corrected
 from rheos.sample.driver.sequential import sequential
 
-__all__ = ["corrected", "sequential"]
+__all__ = ["adjoint", "checkpointed", "corrected", "sequential"]

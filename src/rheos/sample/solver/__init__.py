@@ -8,6 +8,7 @@ from rheos.sample.solver.exponential import Exponential
 from rheos.sample.solver.heavy_ball import HeavyBall
 from rheos.sample.solver.heun import Heun
 from rheos.sample.solver.least_difference import LeastDifference
+from rheos.sample.solver.midpoint import Midpoint
 from rheos.sample.solver.solver import Answer, Draw, LinearMove, Move, Solver, State
 from rheos.sample.solver.unipc import UniPC
 
@@ -15,6 +16,7 @@ SOLVERS = (
     DDIM,
     Ancestral,
     Heun,
+    Midpoint,
     Exponential,
     AdamsMoulton,
     UniPC,
@@ -40,6 +42,7 @@ __all__ = [
     "Heun",
     "LeastDifference",
     "LinearMove",
+    "Midpoint",
     "Move",
     "Solver",
     "State",

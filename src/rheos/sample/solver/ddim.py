@@ -45,6 +45,11 @@ class DDIM(Solver):
         """Where eta > 0."""
         return self.eta > 0
 
+    @property
+    def single_step(self) -> bool:
+        """Always."""
+        return True
+
     def plan(self, schedule: Schedule, fields: Tensor) -> tuple[LinearMove, ...]:
         """One scale, one weight and, for eta > 0, one noise level a step."""
         return ddim_moves(Path.of(schedule, fields), self.eta)
@@ -62,6 +67,11 @@ class Ancestral(Solver):
 
     @property
     def stochastic(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def single_step(self) -> bool:
         """Always."""
         return True
 

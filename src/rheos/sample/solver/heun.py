@@ -91,6 +91,11 @@ class Heun(Solver):
         """Where there is churn."""
         return self.churn > 0
 
+    @property
+    def single_step(self) -> bool:
+        """Without churn, which is spread over the whole grid."""
+        return self.churn == 0
+
     def _raise(self, schedule: Schedule, path: Path) -> tuple[Path, Tensor, Tensor]:
         """The start of each step after churn, its scale of u and its noise."""
         start = Path(path.time[:-1], path.alpha[:-1], path.sigma[:-1], path.log_ratio[:-1])

@@ -119,6 +119,11 @@ class Solver(Method, ABC):
         return False
 
     @property
+    def single_step(self) -> bool:
+        """Whether a step depends on nothing but where it starts and ends."""
+        return False
+
+    @property
     def linear(self) -> bool:
         """Whether u_n is affine in u, the answers and the noise, which the affine probe needs."""
         return True
