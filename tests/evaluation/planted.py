@@ -89,8 +89,8 @@ PLANTED = [
     ),
     (
         "src/rheos/evaluation/comparison/contender.py",
-        '"holdout": task.holdout, "seed": seed}',
-        '"holdout": 0, "seed": seed}',
+        '"holdout": task.holdout,',
+        '"holdout": 0,',
         COMPARE,
     ),
     (

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from rheos import cli
 from rheos.baseline import Baseline, LagRidge, Persistence
+from rheos.baseline.peer import AutoARIMA
 from rheos.core.errors import InputError
 from rheos.data.reader import read
 from rheos.evaluation.backtest import backtest
@@ -375,3 +376,17 @@ def test_fields_are_compared_with_damped_anomalies_too():
     found = compare(["baselines"], tiny.field(60), horizon=2, holdout=8, members=4)
     assert set(found.results) == {"persistence", "seasonal", "climatology", "lag_ridge", "damped_anomaly"}
     assert "damped_anomaly" not in compare(["baselines"], tiny.table(), **QUICK).results
+
+
+def test_a_peer_whose_result_is_there_needs_no_package(tmp_path, monkeypatch):
+    """Another environment may have made it."""
+    out = tmp_path / "c"
+    found = compare(["persistence"], tiny.table(), out=out, **QUICK)
+    made = json.loads((out / "results/persistence-seed0.json").read_text())
+    peer = {"kind": "baseline", "method": AutoARIMA().model_dump(mode="json")}
+    made |= {"name": "auto_arima", "description": peer}
+    (out / "results/auto_arima-seed0.json").write_text(json.dumps(made))
+    monkeypatch.setattr("rheos.baseline.peer.base.find_spec", lambda name: None)
+    both = compare(["persistence", "auto_arima"], tiny.table(), out=out, **QUICK)
+    assert both.value("auto_arima") == found.value("persistence")
+    assert "last 2000 points" in both.notes("auto_arima")[0]

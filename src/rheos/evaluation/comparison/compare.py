@@ -88,6 +88,9 @@ def compare(
     command = command_of(source, task, common, contenders, typed)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Folder(Path(scratch) / "comparison" if out is None else Path(out))
+        for contender in contenders:
+            if not all(folder.has(contender.name, seed) for seed in _runs(contender, some_seeds)):
+                contender.require()
         folder.begin(task, contenders, some_seeds, command)
         results = {c.name: _results(c, task, some_seeds, folder, progress) for c in contenders}
         limits = {c.name: c.limits for c in contenders}
@@ -104,13 +107,18 @@ def _results(
 ) -> list[Result]:
     """One a seed: those the folder has, and the others as they are made."""
     kept = []
-    for seed in seeds if contender.seeded else seeds[:1]:
+    for seed in _runs(contender, seeds):
         result = folder.result(contender, seed, task)
         if result is None:
             result = measure(contender, task, seed, folder.model(contender.name, seed), progress)
             folder.keep(result)
         kept.append(result)
     return kept
+
+
+def _runs(contender: Contender, seeds: Sequence[int]) -> Sequence[int]:
+    """The seeds that make a difference to it."""
+    return seeds if contender.seeded else seeds[:1]
 
 
 def chart(found: Comparison) -> "Figure":

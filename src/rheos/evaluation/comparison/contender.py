@@ -67,6 +67,10 @@ class Contender(Protocol):
         """Packages beyond Rheos' own that make its figures."""
         ...
 
+    def require(self) -> None:
+        """Raise InputError where something that its work needs is not installed."""
+        ...
+
     def describe(self, task: Task, seed: int) -> dict[str, Any]:
         """Everything that decides its scores, as JSON; checks what can be checked before any work.
 
@@ -127,6 +131,9 @@ class RecipeContender:
     limits: str = ""
     packages: tuple[str, ...] = ()
 
+    def require(self) -> None:
+        """Rheos is enough."""
+
     def recipe(self, task: Task, seed: int) -> Recipe:
         """The resolved recipe."""
         given = {
@@ -174,6 +181,9 @@ class ModelContender:
     seeded: bool = False
     limits: str = ""
     packages: tuple[str, ...] = ()
+
+    def require(self) -> None:
+        """Rheos is enough."""
 
     def describe(self, task: Task, seed: int) -> dict[str, Any]:
         """See :class:`Contender`.
@@ -263,13 +273,16 @@ class BaselineContender:
         """A peer's packages."""
         return self.baseline.packages if isinstance(self.baseline, Peer) else ()
 
+    def require(self) -> None:
+        """See :class:`Contender`."""
+        if isinstance(self.baseline, Peer):
+            self.baseline.require()
+
     def _seeded_with(self, seed: int) -> Baseline:
         return self.baseline.model_copy(update={"seed": seed}) if self.seeded else self.baseline
 
     def describe(self, task: Task, seed: int) -> dict[str, Any]:
         """See :class:`Contender`."""
-        if isinstance(self.baseline, Peer):
-            self.baseline.require()
         return {"kind": "baseline", "method": self._seeded_with(seed).model_dump(mode="json")}
 
     def fit(self, task: Task, seed: int, folder: Path, progress: Progress | None) -> Dealing:

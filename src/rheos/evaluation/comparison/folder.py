@@ -75,6 +75,10 @@ class Folder:
     def _file(self, name: str, seed: int) -> Path:
         return self.path / "results" / f"{name}-seed{seed}.json"
 
+    def has(self, name: str, seed: int) -> bool:
+        """Whether a result was made before."""
+        return self._file(name, seed).exists()
+
     def result(self, contender: Contender, seed: int, task: Task) -> Result | None:
         """A result made before, or None.
 
