@@ -226,8 +226,8 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/times/per_frame.py",
-        "uniform((2 + frames,))",
-        "uniform((2 + frames,)).roll(2, 1)",
+        "numbers[:, 1:2]",
+        "numbers[:1, 1:2]",
         "tests/denoise/test_times.py",
     ),
     (

@@ -301,4 +301,29 @@ PLANTED = [
         "return Process(self.schedule, Anchored(), self.noise, self.history)",
         "return Process(self.schedule, Identity(), self.noise, self.history)",
     ),
+    (
+        "src/rheos/process/schedule/follmer.py",
+        "return self.spread * (1.0 - 1.5 * t) / torch.sqrt(1.0 - t)",
+        "return self.spread * (1.0 - t) / torch.sqrt(1.0 - t)",
+    ),
+    (
+        "src/rheos/process/schedule/follmer.py",
+        "return self.spread * t * torch.sqrt(1.0 - t)",
+        "return self.spread * t * (1.0 - t)",
+    ),
+    (
+        "src/rheos/process/schedule/follmer.py",
+        "wanted = log_snr + 2.0 * math.log(self.spread)",
+        "wanted = log_snr - 2.0 * math.log(self.spread)",
+    ),
+    (
+        "src/rheos/process/coordinates/bridge.py",
+        "return u + expand(t, u) * _start(context)",
+        "return u + expand(1.0 - t, u) * _start(context)",
+    ),
+    (
+        "src/rheos/process/coordinates/bridge.py",
+        "return x - expand(t, x) * _start(context)",
+        "return x + expand(t, x) * _start(context)",
+    ),
 ]

@@ -10,6 +10,7 @@ from rheos.core.errors import IncompatibleError
 from rheos.process.coordinates import (
     COORDINATES,
     Anchored,
+    Bridge,
     Composed,
     Coordinates,
     FrameMixing,
@@ -28,7 +29,7 @@ def number(*shape):
 
 CONTEXT = Context(anchor=number(2, FRAMES, 3), anchor_scale=0.5 + number(2, 1, 3).abs())
 SOME = [Identity(), Anchored(), FrameMixing(), FrameMixing(floor=0.1), Anchored() * FrameMixing(),
-        FrameMixing() * Anchored() * Identity(), GaussianProcess(),
+        FrameMixing() * Anchored() * Identity(), GaussianProcess(), Bridge(),
         GaussianProcess(prior=FractionalBrownian()),
         Anchored() * GaussianProcess(prior=SquaredExponential(length=2.0))]  # fmt: skip
 TIMES = [torch.tensor(0.7), torch.tensor([0.2, 0.99]), torch.tensor([[0.0, 0.0, 0.5, 0.5, 0.5, 0.5]])]
@@ -173,7 +174,7 @@ def test_an_anchor_without_scale_is_a_shift():
     assert (Anchored().log_det(t, u.shape, shifted) == 0).all()
 
 
-@pytest.mark.parametrize("move", [Anchored().to_seen, Anchored().to_canonical])
+@pytest.mark.parametrize("move", [c for m in (Anchored(), Bridge()) for c in (m.to_seen, m.to_canonical)])
 def test_an_anchor_that_is_missing_is_named(move):
     with pytest.raises(IncompatibleError, match=r"Context\.anchor"):
         move(number(2, FRAMES, 3), torch.tensor(0.5), Context())

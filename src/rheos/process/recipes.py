@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rheos.core.keys import Key
 from rheos.core.method import Method, one_of
-from rheos.process.coordinates import Anchored, Coordinates, FrameMixing, GaussianProcess, Identity
+from rheos.process.coordinates import Anchored, Bridge, Coordinates, FrameMixing, GaussianProcess, Identity
 from rheos.process.coordinates.gaussian_process import AnyPrior
 from rheos.process.noise import NOISES, OrnsteinUhlenbeck, StudentT, White
 from rheos.process.process import Process
@@ -18,6 +18,7 @@ from rheos.process.schedule import (
     CondOT,
     Cosine,
     CosineRate,
+    Follmer,
     KineticOptimal,
     Schedule,
     SubVP,
@@ -214,6 +215,21 @@ class PoissonFlow(ProcessRecipe):
         return self._process(self.schedule, Identity(), anchored)
 
 
+class FollmerForecaster(ProcessRecipe):
+    """Bridge from the state that is known, the anchor, to those to come (arXiv 2403.13724).
+
+    Attributes:
+        schedule: how much the bridge spreads on the way.
+    """
+
+    kind: Literal["follmer"] = "follmer"
+    schedule: Follmer = Follmer()
+
+    def build(self, anchored: bool = False) -> Process:
+        """A bridge from the context's anchor, which this process always needs; its scale is not used."""
+        return Process(self.schedule, Bridge(), self.noise, self.history)
+
+
 PROCESSES: tuple[type[ProcessRecipe], ...] = (
     DyDiff,
     Plain,
@@ -225,4 +241,5 @@ PROCESSES: tuple[type[ProcessRecipe], ...] = (
     PoissonFlow,
     MeanReverting,
     GaussianProcessPrior,
+    FollmerForecaster,
 )

@@ -2,6 +2,7 @@
 
 from rheos.process.coordinates.anchored import Anchored
 from rheos.process.coordinates.base import Composed, Coordinates
+from rheos.process.coordinates.bridge import Bridge
 from rheos.process.coordinates.frame_mixing import FrameMixing
 from rheos.process.coordinates.gaussian_process import GaussianProcess
 from rheos.process.coordinates.identity import Identity
@@ -11,11 +12,13 @@ COORDINATES: tuple[type[Coordinates], ...] = (
     Anchored,
     FrameMixing,
     GaussianProcess,
+    Bridge,
 )
 
 __all__ = [
     "COORDINATES",
     "Anchored",
+    "Bridge",
     "Composed",
     "Coordinates",
     "FrameMixing",

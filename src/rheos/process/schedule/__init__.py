@@ -5,6 +5,7 @@ from rheos.process.schedule.cond_ot import CondOT
 from rheos.process.schedule.cosine import Cosine
 from rheos.process.schedule.cosine_rate import CosineRate
 from rheos.process.schedule.edm import EDM
+from rheos.process.schedule.follmer import Follmer
 from rheos.process.schedule.kinetic_optimal import KineticOptimal
 from rheos.process.schedule.linear import Linear
 from rheos.process.schedule.sub_vp import SubVP
@@ -19,6 +20,7 @@ SCHEDULES: tuple[type[Schedule], ...] = (
     VarianceExploding,
     CondOT,
     KineticOptimal,
+    Follmer,
 )
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "CondOT",
     "Cosine",
     "CosineRate",
+    "Follmer",
     "KineticOptimal",
     "Linear",
     "Schedule",
