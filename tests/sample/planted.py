@@ -3,6 +3,7 @@
 KERNEL = "src/rheos/sample/solver/kernel.py"
 SOLVER = "src/rheos/sample/solver"
 DRIVER = "src/rheos/sample/driver"
+PARALLEL = "tests/sample/test_parallel.py"
 GRAD = "tests/sample/test_gradients.py"
 CORRECTION = "src/rheos/sample/correction"
 QUICK = "tests/sample/test_kernel.py tests/sample/test_grid.py tests/sample/test_solver.py"
@@ -112,6 +113,10 @@ PLANTED = [
     (f"{DRIVER}/adjoint.py", "turn * a_half, inputs", "turn * a, inputs", GRAD),
     (f"{DRIVER}/adjoint.py", "a / expand(radius[0], u)", "a", GRAD),
     (f"{DRIVER}/adjoint.py", "known - part", "known + part", GRAD),
+    (f"{DRIVER}/parallel.py", "(new[m] - guesses[m])", "0.5 * (new[m] - guesses[m])", PARALLEL),
+    (f"{DRIVER}/parallel.py", "settled == m and (m == 0 or", "(m == 0 or", PARALLEL),
+    (f"{DRIVER}/parallel.py", "path.alpha[step + 1] / start", "start / path.alpha[step + 1]", PARALLEL),
+    (f"{DRIVER}/parallel.py", "noises[step] for step in", "noises[first] for step in", PARALLEL),
     (f"{SOLVER}/heun.py", "0.5 * path.alpha[1:] * torch.expm1", "path.alpha[1:] * torch.expm1", QUICK),
     (f"{SOLVER}/heun.py", "math.log1p(gain)", "gain", QUICK),
     (f"{SOLVER}/solver.py", "return State(u, answers[: self.keep])", "return State(u, answers[1:])", QUICK),

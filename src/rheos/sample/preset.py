@@ -13,6 +13,7 @@ from rheos.core.errors import InputError
 from rheos.core.method import Method, one_of
 from rheos.process.schedule import Schedule
 from rheos.sample.correction import CORRECTIONS
+from rheos.sample.driver.parallel import Parallel
 from rheos.sample.grid import GRIDS, LogSNR, TimeGrid
 from rheos.sample.path import PATHS, Synchronous
 from rheos.sample.solver import SOLVERS, DPMpp2M, Exponential
@@ -33,6 +34,8 @@ class Preset(Method):
             which frames wait for each other takes a step more for every step of waiting.
         path: which frame is how far at each step.
         corrections: what is done between two steps, in this order.
+        parallel: make many steps at once, where a single-step solver is to answer sooner; None for one
+            after the other. More denoiser calls are spent than `evaluations`.
     """
 
     kind: Literal["preset"] = "preset"
@@ -41,6 +44,7 @@ class Preset(Method):
     evaluations: int = Field(20, ge=1)
     path: AnyPath = Synchronous()
     corrections: tuple[AnyCorrection, ...] = ()
+    parallel: Parallel | None = None
 
     @model_validator(mode="after")
     def _corrections_know_one_time(self) -> Self:

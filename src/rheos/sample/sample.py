@@ -1,6 +1,6 @@
 """Noise becomes clips: one call for any denoiser, process, solver and grid."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as fields_of
 from functools import partial
@@ -14,7 +14,7 @@ from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise
 from rheos.process import Process
-from rheos.sample.driver import adjoint, checkpointed, corrected, sequential
+from rheos.sample.driver import adjoint, checkpointed, corrected, parallel, sequential
 from rheos.sample.grid import TimeGrid
 from rheos.sample.path import Path
 from rheos.sample.preset import Preset
@@ -90,6 +90,7 @@ def sample(
             f"process starts from {process.noise.name()!r} noise: use a solver without noise."
         )
     _check_gradients(gradients, preset, trajectory)
+    _check_parallel(gradients, preset)
     place = _device_of(denoise) if device is None else torch.device(device)
     context = context.to(place, dtype)
     fields = time_fields(process, preset.times(process.schedule), shape[1], context, preset.path)
@@ -106,6 +107,9 @@ def sample(
             again = partial(draw, purpose=Purpose.CORRECTION)
             parts = preset.corrections
             u = corrected(counter, solver, process.schedule, fields, u, parts, draw, again, visit)
+        elif preset.parallel is not None:
+            nodes = parallel(counter.of_copies, solver, process.schedule, fields, u, draw, preset.parallel)
+            u = nodes[-1]
         elif gradients == "adjoint":
             u = adjoint(counter, process.schedule, fields, u, _inputs(denoise, context))
         else:
@@ -152,6 +156,16 @@ class _Counter:
         self.calls += 1
         return self._denoise(u, t, self._context).mean
 
+    def of_copies(self, copies: int) -> Callable[[Tensor, Tensor], Tensor]:
+        """The denoiser of several copies of the batch, one after the other; each counts as a call."""
+        context = Context.cat([self._context] * copies)
+
+        def answer(u: Tensor, t: Tensor) -> Tensor:
+            self.calls += copies
+            return self._denoise(u, t, context).mean
+
+        return answer
+
 
 def process_of(denoise: Denoise, process: Process | None) -> Process:
     """The process given, or the denoiser's own."""
@@ -175,6 +189,22 @@ def _check_gradients(gradients: Gradients, preset: Preset, trajectory: bool) -> 
         raise IncompatibleError(
             "the adjoint equation is solved by the midpoint rule without keeping a trajectory: use "
             "preset=Preset(solver=Midpoint()) and trajectory=False, or gradients='checkpointed'."
+        )
+
+
+def _check_parallel(gradients: Gradients, preset: Preset) -> None:
+    """Raise where steps that are made at once do not go with the rest."""
+    if preset.parallel is None:
+        return
+    if not preset.solver.single_step:
+        raise IncompatibleError(
+            f"steps are made at once where each depends on its own start alone, but solver "
+            f"{preset.solver.name()!r} with these settings looks further: use ddim, heun or midpoint."
+        )
+    if preset.corrections or gradients in ("checkpointed", "adjoint"):
+        raise IncompatibleError(
+            "corrections, checkpoints and the adjoint follow one step after the other, and the preset makes "
+            "many at once: leave out its `parallel`."
         )
 
 

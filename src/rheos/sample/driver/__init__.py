@@ -3,6 +3,7 @@
 from rheos.sample.driver.adjoint import adjoint
 from rheos.sample.driver.checkpointed import checkpointed
 from rheos.sample.driver.corrected import corrected
+from rheos.sample.driver.parallel import Parallel, parallel
 from rheos.sample.driver.sequential import sequential
 
-__all__ = ["adjoint", "checkpointed", "corrected", "sequential"]
+__all__ = ["Parallel", "adjoint", "checkpointed", "corrected", "parallel", "sequential"]
