@@ -114,7 +114,7 @@ PLANTED = [
     (f"{DRIVER}/adjoint.py", "a / expand(radius[0], u)", "a", GRAD),
     (f"{DRIVER}/adjoint.py", "known - part", "known + part", GRAD),
     (f"{DRIVER}/parallel.py", "(new[m] - guesses[m])", "0.5 * (new[m] - guesses[m])", PARALLEL),
-    (f"{DRIVER}/parallel.py", "settled == m and (m == 0 or", "(m == 0 or", PARALLEL),
+    (f"{DRIVER}/parallel.py", "new[1 : settled + 1]", "new[1 : settled + 2]", PARALLEL),
     (f"{DRIVER}/parallel.py", "path.alpha[step + 1] / start", "start / path.alpha[step + 1]", PARALLEL),
     (f"{DRIVER}/parallel.py", "noises[step] for step in", "noises[first] for step in", PARALLEL),
     (f"{SOLVER}/heun.py", "0.5 * path.alpha[1:] * torch.expm1", "path.alpha[1:] * torch.expm1", QUICK),

@@ -4,25 +4,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as fields_of
 from functools import partial
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from rheos.core.context import Context
-from rheos.core.errors import IncompatibleError, InputError
+from rheos.core.errors import InputError
 from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise
 from rheos.process import Process
+from rheos.process.schedule import Schedule
+from rheos.sample.check import Gradients, check
 from rheos.sample.driver import adjoint, checkpointed, corrected, parallel, sequential
 from rheos.sample.grid import TimeGrid
 from rheos.sample.path import Path
 from rheos.sample.preset import Preset
 from rheos.sample.preset import preset as preset_of
-from rheos.sample.solver import Midpoint
-
-Gradients = Literal["none", "stored", "checkpointed", "adjoint"]
-"""Whether clips can be differentiated, and how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,41 +78,26 @@ def sample(
     process = process_of(denoise, process)
     context = Context() if context is None else context
     preset = preset_of(preset)
-    solver = preset.solver
     if len(key) != shape[0]:
         raise InputError(f"the key has {len(key)} rows, but {shape[0]} clips are asked for: give one a clip.")
-    if preset.stochastic and not process.noise.gaussian:
-        raise IncompatibleError(
-            f"solver {solver.name()!r} with these settings and corrections adds Gaussian noise, but the "
-            f"process starts from {process.noise.name()!r} noise: use a solver without noise."
-        )
-    _check_gradients(gradients, preset, trajectory)
-    _check_parallel(gradients, preset)
+    check(process, preset, gradients, trajectory)
     place = _device_of(denoise) if device is None else torch.device(device)
     context = context.to(place, dtype)
     fields = time_fields(process, preset.times(process.schedule), shape[1], context, preset.path)
     counter = _Counter(denoise, context)
     nodes: list[Tensor] = []
 
-    def draw(step: int, purpose: Purpose = Purpose.STEP) -> Tensor:
+    def draw(purpose: Purpose, step: int) -> Tensor:
         return process.noise.draw(key.at(purpose, step), shape[1:], context, dtype, place)
 
     with torch.set_grad_enabled(gradients != "none"):
         u = process.start(context, key, shape, dtype, place)
-        visit = nodes.append if trajectory else None
-        if preset.corrections:
-            again = partial(draw, purpose=Purpose.CORRECTION)
-            parts = preset.corrections
-            u = corrected(counter, solver, process.schedule, fields, u, parts, draw, again, visit)
-        elif preset.parallel is not None:
-            nodes = parallel(counter.of_copies, solver, process.schedule, fields, u, draw, preset.parallel)
-            u = nodes[-1]
-        elif gradients == "adjoint":
+        if gradients == "adjoint":
             u = adjoint(counter, process.schedule, fields, u, _inputs(denoise, context))
         else:
-            moves = [move.to(u) for move in solver.plan(process.schedule, fields)]
-            drive = checkpointed if gradients == "checkpointed" else sequential
-            u = drive(counter, moves, u, draw, visit)
+            again = gradients == "checkpointed"
+            visit = nodes.append if trajectory else None
+            u = _drive(counter, preset, process.schedule, fields, u, draw, again, visit)
         clips = _with_history(process.read(u, context), context)
     return Sample(
         clips=clips,
@@ -123,6 +105,32 @@ def sample(
         trajectory=torch.stack(nodes) if trajectory else None,
         warnings=_warnings(clips),
     )
+
+
+def _drive(
+    counter: "_Counter",
+    preset: Preset,
+    schedule: Schedule,
+    fields: Tensor,
+    u: Tensor,
+    draw: Callable[[Purpose, int], Tensor],
+    again: bool,
+    visit: Callable[[Tensor], None] | None,
+) -> Tensor:
+    """The clip at the last node, by the driver that the preset asks for."""
+    solver, of_step = preset.solver, partial(draw, Purpose.STEP)
+    if preset.corrections:
+        of_correction = partial(draw, Purpose.CORRECTION)
+        parts = preset.corrections
+        return corrected(counter, solver, schedule, fields, u, parts, of_step, of_correction, visit)
+    if preset.parallel is not None:
+        nodes = parallel(counter.of_copies, solver, schedule, fields, u, of_step, preset.parallel)
+        if visit is not None:
+            for node in nodes:
+                visit(node)
+        return nodes[-1]
+    moves = [move.to(u) for move in solver.plan(schedule, fields)]
+    return (checkpointed if again else sequential)(counter, moves, u, of_step, visit)
 
 
 def time_fields(
@@ -176,36 +184,6 @@ def process_of(denoise: Denoise, process: Process | None) -> Process:
             "pass process=..."
         )
     return known
-
-
-def _check_gradients(gradients: Gradients, preset: Preset, trajectory: bool) -> None:
-    """Raise where a way to gradients does not go with the rest."""
-    if gradients in ("checkpointed", "adjoint") and preset.corrections:
-        raise IncompatibleError(
-            f"gradients={gradients!r} goes through the solver's steps alone, but the preset has corrections: "
-            "use gradients='stored'."
-        )
-    if gradients == "adjoint" and (trajectory or not isinstance(preset.solver, Midpoint)):
-        raise IncompatibleError(
-            "the adjoint equation is solved by the midpoint rule without keeping a trajectory: use "
-            "preset=Preset(solver=Midpoint()) and trajectory=False, or gradients='checkpointed'."
-        )
-
-
-def _check_parallel(gradients: Gradients, preset: Preset) -> None:
-    """Raise where steps that are made at once do not go with the rest."""
-    if preset.parallel is None:
-        return
-    if not preset.solver.single_step:
-        raise IncompatibleError(
-            f"steps are made at once where each depends on its own start alone, but solver "
-            f"{preset.solver.name()!r} with these settings looks further: use ddim, heun or midpoint."
-        )
-    if preset.corrections or gradients in ("checkpointed", "adjoint"):
-        raise IncompatibleError(
-            "corrections, checkpoints and the adjoint follow one step after the other, and the preset makes "
-            "many at once: leave out its `parallel`."
-        )
 
 
 def _inputs(denoise: Denoise, context: Context) -> list[Tensor]:

@@ -1,0 +1,56 @@
+"""What does not go together at sampling is refused before any work."""
+
+from typing import Literal
+
+from rheos.core.errors import IncompatibleError
+from rheos.process import Process
+from rheos.sample.preset import Preset
+from rheos.sample.solver import Midpoint
+
+Gradients = Literal["none", "stored", "checkpointed", "adjoint"]
+"""Whether clips can be differentiated, and how."""
+
+
+def check(process: Process, preset: Preset, gradients: Gradients, trajectory: bool) -> None:
+    """Check all that `sample` is asked to join.
+
+    Raises:
+        IncompatibleError: two of them do not go together.
+    """
+    if preset.stochastic and not process.noise.gaussian:
+        raise IncompatibleError(
+            f"solver {preset.solver.name()!r} with these settings and corrections adds Gaussian noise, but "
+            f"the process starts from {process.noise.name()!r} noise: use a solver without noise."
+        )
+    _check_gradients(preset, gradients, trajectory)
+    _check_parallel(preset, gradients)
+
+
+def _check_gradients(preset: Preset, gradients: Gradients, trajectory: bool) -> None:
+    """Raise where a way to gradients does not go with the rest."""
+    if gradients in ("checkpointed", "adjoint") and preset.corrections:
+        raise IncompatibleError(
+            f"gradients={gradients!r} goes through the solver's steps alone, but the preset has corrections: "
+            "use gradients='stored'."
+        )
+    if gradients == "adjoint" and (trajectory or not isinstance(preset.solver, Midpoint)):
+        raise IncompatibleError(
+            "the adjoint equation is solved by the midpoint rule without keeping a trajectory: use "
+            "preset=Preset(solver=Midpoint()) and trajectory=False, or gradients='checkpointed'."
+        )
+
+
+def _check_parallel(preset: Preset, gradients: Gradients) -> None:
+    """Raise where steps that are made at once do not go with the rest."""
+    if preset.parallel is None:
+        return
+    if not preset.solver.single_step:
+        raise IncompatibleError(
+            f"steps are made at once where each depends on its own start alone, but solver "
+            f"{preset.solver.name()!r} with these settings looks further: use ddim, heun or midpoint."
+        )
+    if preset.corrections or gradients in ("checkpointed", "adjoint"):
+        raise IncompatibleError(
+            "corrections, checkpoints and the adjoint follow one step after the other, and the preset makes "
+            "many at once: leave out its `parallel`."
+        )
