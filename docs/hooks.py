@@ -16,6 +16,8 @@ from rheos.cli import app
 from rheos.core.method import Method
 from rheos.forecast.catalog import ROOMS
 from rheos.forecast.recipe import Recipe
+from rheos.process import PROCESSES
+from rheos.sample.compatibility import compatibility
 
 MARK = re.compile(r"<!-- generated: (\w+) -->")
 PAPER = re.compile(r"arXiv[ :]+(\d{4}\.\d{4,5})|(doi:\S+)")
@@ -46,6 +48,24 @@ def methods() -> str:
         rows = [(f"`{m.name()}`", m.summary(), papers(m)) for m in registry]
         parts.append(f"## {room.replace('_', ' ')}\n\n{table(('word', 'what it is', 'papers'), rows)}")
     return "\n\n".join(parts)
+
+
+def combinations() -> str:
+    """Each process against the other rooms, and why what is left out is."""
+    found = {recipe.name(): compatibility(recipe()) for recipe in PROCESSES}
+    rooms = list(next(iter(found.values())))
+    rows: list[tuple[object, ...]] = []
+    reasons: dict[str, list[str]] = {}
+    for process, choices in found.items():
+        cells = []
+        for room in rooms:
+            without = [word for word, reason in choices[room].items() if reason]
+            cells.append("all" if not without else "all but " + ", ".join(f"`{word}`" for word in without))
+            for word in without:
+                reasons.setdefault(str(choices[room][word]), []).append(f"`{process}` with `{word}`")
+        rows.append((f"`{process}`", *cells))
+    why = "\n".join(f"- {', '.join(pairs)}: {cell(reason)}" for reason, pairs in reasons.items())
+    return f"{table(('process', *rooms), rows)}\n\n## Why not\n\n{why}"
 
 
 def told(model: type[BaseModel]) -> dict[str, str]:
@@ -140,7 +160,12 @@ def commands() -> str:
     return "\n\n".join(parts)
 
 
-GENERATED: dict[str, Callable[[], str]] = {"methods": methods, "options": options, "cli": commands}
+GENERATED: dict[str, Callable[[], str]] = {
+    "methods": methods,
+    "options": options,
+    "cli": commands,
+    "combinations": combinations,
+}
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:

@@ -242,4 +242,16 @@ PLANTED = [
         "t.reshape(-1, 1)[: len(t)]",
         "tests/denoise/test_times.py",
     ),
+    (
+        "src/rheos/sample/compatibility.py",
+        "return str(error)",
+        "return None",
+        "tests/sample/test_compatibility.py",
+    ),
+    (
+        "src/rheos/sample/compatibility.py",
+        "Preset(solver=solver(), evaluations=3)",
+        "Preset(evaluations=3)",
+        "tests/sample/test_compatibility.py",
+    ),
 ]

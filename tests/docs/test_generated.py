@@ -43,6 +43,14 @@ def test_papers_are_those_the_file_names():
     assert "[2503.00951](https://arxiv.org/abs/2503.00951)" in hooks.methods()
 
 
+def test_combinations_say_what_goes_with_every_process_and_why_not():
+    text = hooks.combinations()
+    for word in catalog()["process"]:
+        assert f"| `{word}` | " in text
+    assert "all but `noise`, `score`" in text
+    assert "`pfgmpp` with `ancestral`" in text.partition("## Why not")[2]
+
+
 def test_every_option_of_the_recipe_is_told():
     told = {name for name, _ in re.findall(r"^\| `([\w.]+)` \| ([^|]*) \| \S", OPTIONS, re.M)}
     assert set(Recipe.model_fields) - {"data", "training"} <= told

@@ -8,6 +8,7 @@ from rheos.data.anchor import ANCHORS
 from rheos.data.codec import CODECS
 from rheos.data.generator import GENERATORS
 from rheos.denoise.time_sampler import TIME_SAMPLERS
+from rheos.denoise.times import TIMES
 from rheos.network import NETWORKS
 from rheos.process.coordinates import COORDINATES
 from rheos.process.noise import NOISES
@@ -15,6 +16,7 @@ from rheos.process.recipes import PROCESSES
 from rheos.process.schedule import SCHEDULES
 from rheos.sample.correction import CORRECTIONS
 from rheos.sample.grid import GRIDS
+from rheos.sample.path import PATHS
 from rheos.sample.solver import SOLVERS
 
 ROOMS: dict[str, tuple[type[Method], ...]] = {
@@ -26,7 +28,9 @@ ROOMS: dict[str, tuple[type[Method], ...]] = {
     "anchor": ANCHORS,
     "network": NETWORKS,
     "time_sampler": TIME_SAMPLERS,
+    "times": TIMES,
     "grid": GRIDS,
+    "path": PATHS,
     "solver": SOLVERS,
     "correction": CORRECTIONS,
     "calibration": CALIBRATIONS,
