@@ -88,15 +88,11 @@ def compare(
     command = command_of(source, task, common, contenders, typed)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Folder(Path(scratch) / "comparison" if out is None else Path(out))
-        for contender in contenders:
-            if not all(folder.has(contender.name, seed) for seed in _runs(contender, some_seeds)):
-                contender.require()
+        _require(contenders, some_seeds, folder)
         folder.begin(task, contenders, some_seeds, command)
         results = {c.name: _results(c, task, some_seeds, folder, progress) for c in contenders}
         limits = {c.name: c.limits for c in contenders}
-        found = Comparison(
-            task=task, results=results, limits=limits, subject=who, reference=whom, score=score
-        )
+        found = Comparison(task, results, limits, who, whom, score)
         if out is not None:
             folder.finish(found.to_dict(), markdown(found), png_bytes(chart(found)))
     return found
@@ -114,6 +110,13 @@ def _results(
             folder.keep(result)
         kept.append(result)
     return kept
+
+
+def _require(contenders: Sequence[Contender], seeds: Sequence[int], folder: Folder) -> None:
+    """See, before any work, that those who still have to run can."""
+    for contender in contenders:
+        if not all(folder.has(contender.name, seed) for seed in _runs(contender, seeds)):
+            contender.require()
 
 
 def _runs(contender: Contender, seeds: Sequence[int]) -> Sequence[int]:

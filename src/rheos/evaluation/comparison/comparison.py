@@ -29,7 +29,7 @@ def score_by_window(tally: Tally, score: str, scale: np.ndarray) -> np.ndarray:
     return losses / np.mean(tally.magnitude_of_sum if total else tally.magnitude)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Results of several forecasters on the same windows.
 
