@@ -3,11 +3,13 @@
 mkdocs calls `on_page_markdown`; a page asks for a list by the line `<!-- generated: methods -->`.
 """
 
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
+import torch
 import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -16,8 +18,11 @@ from rheos.cli import app
 from rheos.core.method import Method
 from rheos.forecast.catalog import ROOMS
 from rheos.forecast.recipe import Recipe
-from rheos.process import PROCESSES
+from rheos.process import PROCESSES, Process
+from rheos.sample import PRESETS, Preset, variance_ratio
 from rheos.sample.compatibility import compatibility
+from rheos.sample.grid import GRIDS
+from rheos.sample.solver import SOLVERS
 
 MARK = re.compile(r"<!-- generated: (\w+) -->")
 PAPER = re.compile(r"arXiv[ :]+(\d{4}\.\d{4,5})|(doi:\S+)")
@@ -160,11 +165,38 @@ def commands() -> str:
     return "\n\n".join(parts)
 
 
+def solver_bias() -> str:
+    """The worst mode's variance ratio of every preset, and of every linear solver on every grid."""
+    modes = torch.logspace(-3, math.log10(30.0), 40, dtype=torch.float64)
+    process = Process()
+
+    def worst(chosen: Preset) -> str:
+        return f"{variance_ratio(process, modes, preset=chosen, floor=0.0).worst:.4g}"
+
+    words = [
+        (f"`{word}`", f"`{p.solver.name()}`", f"`{p.grid.name()}`", p.evaluations, worst(p))
+        for word, p in PRESETS.items()
+    ]
+    rows: list[tuple[object, ...]] = [
+        (
+            f"`{solver.name()}`",
+            f"`{grid.name()}`",
+            *(worst(Preset(solver=solver(), grid=grid(), evaluations=n)) for n in (5, 10, 20, 50)),
+        )
+        for solver in SOLVERS
+        if solver().linear
+        for grid in GRIDS
+    ]
+    presets = table(("preset", "solver", "grid", "calls", "worst mode"), [*words])
+    return f"{presets}\n\n{table(('solver', 'grid', '5', '10', '20', '50'), rows)}"
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "methods": methods,
     "options": options,
     "cli": commands,
     "combinations": combinations,
+    "solver_bias": solver_bias,
 }
 
 

@@ -1,10 +1,12 @@
 """The pages made from the code say all of it: every method, option, default and command."""
 
 import importlib.util
+import math
 import re
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 import yaml
 
@@ -13,6 +15,11 @@ from rheos.forecast.catalog import catalog
 from rheos.forecast.forecaster import options
 from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
+from rheos.process import Process
+from rheos.sample import Preset, variance_ratio
+from rheos.sample.grid import GRIDS, LogSNR
+from rheos.sample.preset import BOUNDS
+from rheos.sample.solver import SOLVERS, UniPC
 
 ROOT = Path(__file__).resolve().parents[2]
 _SPEC = importlib.util.spec_from_file_location("docs_hooks", ROOT / "docs" / "hooks.py")
@@ -80,3 +87,16 @@ def test_navigation_names_every_page_once():
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
     named = re.findall(r"[\w/-]+\.md", str(nav))
     assert sorted(named) == sorted(str(p.relative_to(ROOT / "docs")) for p in ROOT.glob("docs/**/*.md"))
+
+
+def test_the_solvers_bias_is_what_the_probe_says():
+    text = hooks.solver_bias()
+    modes = torch.logspace(-3, math.log10(30.0), 40, dtype=torch.float64)
+    chosen = Preset(solver=UniPC(), grid=LogSNR(), evaluations=10)
+    row = re.search(r"^\| `unipc` \| `log_snr` \| (.*) \|$", text, re.M)[1].split(" | ")
+    worst = variance_ratio(Process(), modes, preset=chosen, floor=0.0).worst
+    assert float(row[1]) == pytest.approx(worst, rel=5e-3)
+    for word, bound in BOUNDS.items():
+        found = float(re.search(rf"^\| `{word}` .* \| (\S+) \|$", text, re.M)[1])
+        assert abs(found - 1) < bound
+    assert all(f"| `{s.name()}` | `{g.name()}` |" in text for s in SOLVERS if s().linear for g in GRIDS)
