@@ -37,6 +37,7 @@ from rheos.train.settings import steps_within
 _TRAINING_SHARE = 0.75  # of the time; the rest goes into held-out scores, anchor and calibration
 _CALIBRATION = (80, 20)  # windows and members of the ensembles that calibration is fitted on
 _FEWEST_TO_CALIBRATE = 12
+_FEW_WINDOWS = 500
 _HELD_OUT = (64, 6)  # windows and members of the held-out score while training: many small ensembles
 
 
@@ -83,7 +84,9 @@ class Fitting:
         first, second = split(windows, recipe.validation)
         self._require(first, second, shortest)
         model = self._untrained(known, codec, recipe.anchor.fit(windows, first), windows, first)
-        canonical = canonical_futures(model.denoiser.process, *self._batch(model, windows, some(first, 256)))
+        some_clips = self._batch(model, windows, some(first, 256))
+        self._estimate(model, *some_clips)
+        canonical = canonical_futures(model.denoiser.process, *some_clips)
         model.denoiser.sigma_data = deviation(canonical)
         device = _device(recipe.training.device)
         model.denoiser.to(device)
@@ -93,6 +96,9 @@ class Fitting:
         model.history.bias = solver_bias(model.denoiser.process, canonical)
         self._calibrate(model, known, windows, second, device)
         model.denoiser.to("cpu")
+        if len(windows) < _FEW_WINDOWS:
+            # What was held out has done its service; with few years the point forecast needs them all.
+            model.anchor = recipe.anchor.fit(windows, np.arange(len(windows)))
         return model
 
     def _untrained(
@@ -124,6 +130,14 @@ class Fitting:
             tail=tail(self.dataset, recipe.window.reach + recipe.horizon),
             shapes=shapes,
         )
+
+    def _estimate(self, model: FittedModel, clip: Tensor, context: Context) -> None:
+        """Let the process take from the data what it has to, and write it into the model's recipe."""
+        u0 = model.denoiser.process.canonical(clip, context)
+        chosen = self.recipe.process.estimate(u0, Key.of(self.recipe.seed, 1, "process"))
+        if chosen != self.recipe.process:
+            model.recipe = self.recipe.model_copy(update={"process": chosen})
+            model.denoiser = Denoiser(model.denoiser.network, chosen.build(anchored=True))
 
     @staticmethod
     def _batch(
