@@ -11,6 +11,7 @@ import torch
 
 import rheos
 from rheos.baseline import DEFAULT_BASELINES, RandomWalk
+from rheos.core.allocator import keep_large_buffers
 from rheos.core.files import write_json
 from rheos.forecast.recipe import differences
 
@@ -82,6 +83,7 @@ CASES = {
 def run(data: Path, budget: str, names: list[str], threads: int, results: Path) -> None:
     """Fit and backtest each set; sets whose file is absent are skipped by name."""
     torch.set_num_threads(threads)
+    keep_large_buffers()  # as the command line does
     for name in names:
         case = CASES[name]
         if not (data / case.file).exists():

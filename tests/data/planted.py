@@ -68,8 +68,8 @@ PLANTED = [
     ),
     (
         "src/rheos/data/anchor/penalty.py",
-        "square += _square(block, solve(total - block, penalties))",
-        "square += _square(block, solve(total, penalties))",
+        "_square(block, solve(total - block, penalties)) for",
+        "_square(block, solve(total, penalties)) for",
     ),
     (
         "src/rheos/data/anchor/penalty.py",
@@ -136,5 +136,20 @@ PLANTED = [
         "src/rheos/data/bounds.py",
         "shape = (-1,) + (1,) * (values.ndim - 3)",
         "shape = (1,) * (values.ndim - 3) + (-1,)",
+    ),
+    (
+        "src/rheos/data/anchor/penalty.py",
+        "solve(blocks[:k].sum(0), penalties)",
+        "solve(blocks[: k + 1].sum(0), penalties)",
+    ),
+    (
+        "src/rheos/data/anchor/penalty.py",
+        "shrunk = correlation + penalty[..., None] * eye",
+        "shrunk = correlation + penalty[..., :1, None] * eye",
+    ),
+    (
+        "src/rheos/data/anchor/ridge.py",
+        "return np.concatenate([alike, without, own])",
+        "return np.concatenate([alike, alike, alike])",
     ),
 ]

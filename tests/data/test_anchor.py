@@ -7,7 +7,7 @@ import pytest
 from rheos.core.errors import InputError
 from rheos.data.anchor import ANCHORS, DampedAnomaly, NoAnchor, Persistence, Ridge, Seasonal
 from rheos.data.anchor.base import last_observed, some
-from rheos.data.anchor.penalty import leave_out, solve
+from rheos.data.anchor.penalty import forward, leave_out, solve
 from rheos.data.codec import Scale
 from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.window_source import WindowSource
@@ -167,7 +167,7 @@ def test_ridge_solutions_are_those_of_the_normal_equations():
     target += features[:, 0] - 2 * features[:, 2]
     z = np.column_stack([features, np.ones(200), target])
     for penalty in (1e-6, 0.1, 3.0):
-        weights = solve(z.T @ z, np.array([penalty]))[0]
+        weights = solve(z.T @ z, np.array([[penalty]]))[0]
         deviation = np.where(features.std(0) > 1e-9, features.std(0), np.inf)
         rows = (features - features.mean(0)) / deviation
         stacked = np.concatenate([rows, np.sqrt(penalty * 200) * np.eye(5)])
@@ -177,21 +177,59 @@ def test_ridge_solutions_are_those_of_the_normal_equations():
         assert weights[5] == pytest.approx(target.mean() - expected @ features.mean(0))
 
 
-def test_left_out_residuals_are_those_of_refitting():
+def test_a_penalty_of_its_own_takes_a_feature_out():
+    """Forbidden features leave the others as they are in a fit without those columns."""
+    rng = np.random.default_rng(4)
+    features, target = rng.normal(size=(150, 4)), rng.normal(size=150)
+    target += features @ [1.0, -1.0, 2.0, 0.5]
+    z = np.column_stack([features, np.ones(150), target])
+    weights = solve(z.T @ z, np.array([[0.1, 1e9, 0.1, 1e9]]))[0]
+    kept = z[:, [0, 2, 4, 5]]
+    np.testing.assert_allclose(weights[[0, 2, 4]], solve(kept.T @ kept, np.array([[0.1]]))[0], atol=1e-6)
+    np.testing.assert_allclose(weights[[1, 3]], 0, atol=1e-6)
+
+
+def blocks_of_rows():
     rng = np.random.default_rng(2)
     features, target = rng.normal(size=(90, 4)), rng.normal(size=90)
     z = np.column_stack([features, np.ones(90), target])
-    parts = [z[:30], z[30:50], z[50:]]
-    found = leave_out(np.stack([part.T @ part for part in parts]), np.array([0.2]))
-    expected = 0.0
-    for i, part in enumerate(parts):
-        rest = np.concatenate(parts[:i] + parts[i + 1 :])
-        weights = solve(rest.T @ rest, np.array([0.2]))[0]
-        expected += ((part[:, -1] - part[:, :5] @ weights) ** 2).sum()
-    assert found.square[0] == pytest.approx(expected)
-    assert found.square[1] == pytest.approx((target**2).sum())
-    assert (found.weights[1] == 0).all()
-    assert found.count == 90
+    return [z[:30], z[30:50], z[50:]]
+
+
+def residuals(train, test):
+    weights = solve(train.T @ train, np.array([[0.2]]))[0]
+    return ((test[:, -1] - test[:, :5] @ weights) ** 2).sum()
+
+
+def test_left_out_residuals_are_those_of_refitting():
+    parts = blocks_of_rows()
+    found = leave_out(np.stack([part.T @ part for part in parts]), np.array([[0.2]]))
+    expected = sum(
+        residuals(np.concatenate(parts[:i] + parts[i + 1 :]), part) for i, part in enumerate(parts)
+    )
+    assert found[0] == pytest.approx(expected)
+
+
+def test_forward_residuals_are_those_of_the_blocks_before():
+    parts = blocks_of_rows()
+    found = forward(np.stack([part.T @ part for part in parts]), np.array([[0.2]]))
+    expected = residuals(parts[0], parts[1]) + residuals(np.concatenate(parts[:2]), parts[2])
+    assert found[0] == pytest.approx(expected)
+    assert found[1] == pytest.approx(sum((part[:, -1] ** 2).sum() for part in parts[1:]))
+
+
+def test_a_calendar_that_was_true_for_a_season_is_not_trusted():
+    """The day's amplitude falls all through the data: the past of the series says so, the calendar cannot."""
+    rng = np.random.default_rng(0)
+    frame = np.arange(2400)
+    values = (4 - frame / 800) * np.sin(2 * np.pi * frame / 24) + 0.3 * rng.normal(size=2400)
+    stamps = pd.date_range("2020-01-06", periods=2400, freq="h")
+    source = source_of(values[:, None], history=24, horizon=6, lags=(24, 48), stamps=stamps)
+    training, test = source.split(300)
+    batch = source.batch(test)
+    anchor, _ = Ridge().fit(source, training)(batch)
+    error = np.sqrt(((batch.future - anchor[:, 24:]) ** 2).mean()) * source.codec.scale[0]
+    assert error < 0.4
 
 
 def test_noise_is_shrunk_to_the_mean():

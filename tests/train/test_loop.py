@@ -65,9 +65,21 @@ def test_training_learns(tmp_path):
 
 
 def test_the_best_average_is_kept_and_patience_ends_the_run(tmp_path):
-    _, run = make_run(tmp_path, steps=100, checks=10, patience=2, scores=[3.0, 1.0, 2.0, 2.0, 0.0])
+    _, run = make_run(tmp_path, steps=100, checks=10, patience=2, scores=[9.0, 3.0, 1.0, 2.0, 2.0, 0.0])
     record = run()
     assert (record.best_step, record.stopped) == (20, 40)
+
+
+def test_the_untrained_network_is_kept_where_training_only_harms(tmp_path):
+    """It is a candidate but no mark: patience counts from the best of what was trained."""
+    model, _ = make_run(tmp_path / "never")
+    before = weights(model)
+    model, run = make_run(tmp_path, steps=100, checks=10, patience=2, scores=[0.5, 3.0, 1.0, 2.0, 2.0, 0.0])
+    record = run()
+    assert (record.best_step, record.stopped) == (0, 40)
+    assert [step for step, _ in record.scores] == [0, 10, 20, 30, 40]
+    assert [step for step, _ in record.losses] == [10, 20, 30, 40]
+    assert torch.equal(weights(model), before)
 
 
 def test_the_rate_rises_then_falls_to_zero():

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -116,6 +117,9 @@ class Run:
         began = saved = time.perf_counter()
         earlier = self.record.seconds
         self.model.train()
+        if not self.record.scores:
+            # Where data are few, the untrained network, its anchor and its errors, can be the best there is.
+            self._check()
         while self.record.stopped < self.record.steps and not self._patience_is_over():
             self._step(self.record.stopped)
             self.record.stopped += 1
@@ -157,21 +161,23 @@ class Run:
         with torch.no_grad():
             for parameter, value in zip(self.parameters, current, strict=True):
                 parameter.copy_(value)
-        if not self._gathered or not math.isfinite(score):
+        if not math.isfinite(score) or (self.record.stopped and not self._gathered):
             raise InputError(
                 f"training came apart before step {self.record.stopped}, its numbers are no longer finite; "
                 "give a smaller training.learning_rate."
             )
-        if score < self.record.best or self.record.best_step == 0:
+        if score < self.record.best or not self.record.scores:
             self.best = [value.clone() for value in self.average.values]
             self.record.best_step = self.record.stopped
         self.record.scores.append((self.record.stopped, score))
-        self.record.losses.append((self.record.stopped, float(torch.stack(self._gathered).mean())))
+        if self._gathered:
+            self.record.losses.append((self.record.stopped, float(torch.stack(self._gathered).mean())))
         self._gathered.clear()
 
     def _patience_is_over(self) -> bool:
-        late = [score for step, score in self.record.scores if step > self.record.best_step]
-        return len(late) >= self.settings.patience
+        # The untrained network is a candidate, not a mark: training may have to pass below it first.
+        trained = [score for step, score in self.record.scores if step > 0]
+        return bool(trained) and len(trained) - 1 - int(np.argmin(trained)) >= self.settings.patience
 
     def _note(self) -> str:
         return f"held-out CRPS {self.record.best:.4f}" if self.record.scores else "training"

@@ -1,12 +1,14 @@
-"""Ridge regression from moments, its penalty chosen by leaving out one block of time at a time.
+"""Ridge regression from moments, its penalty chosen by forecasting each block of time from those before it.
 
-With standardized features, (R + lambda I) w = r, R their correlations, r their covariances with the
+With standardized features, (R + diag(lambda)) w = r, R their correlations, r their covariances with the
 target (Hoerl and Kennard, "Ridge regression", Technometrics 1970). Every sum comes from the moment
 matrices sum z z^T, z = (features, 1, target), of the blocks, so the data are passed once: the residual of
 weights v = (w, intercept, -1) on a block with moments M is v^T M v.
-"""
 
-from dataclasses import dataclass
+The choice is prequential (Dawid, "Present position and potential developments", JRSS A 1984): a block
+between two others is easier than the one after the last, most of all for what the calendar teaches. The
+residual's size is that of blocks left out, which are fitted with about as much data as the forecasts are.
+"""
 
 import numpy as np
 import torch
@@ -14,28 +16,13 @@ import torch
 _TINY = 1e-12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Solutions:
-    """Ridge solutions of many regressions at several penalties.
-
-    Attributes:
-        weights: `(L, ..., p + 1)`, of the raw features, intercept last.
-        square: `(L, ...)` summed squared residuals on the blocks left out.
-        count: `(...)` how many targets those sums hold.
-    """
-
-    weights: np.ndarray
-    square: np.ndarray
-    count: np.ndarray
-
-
 def solve(moments: np.ndarray, penalties: np.ndarray) -> np.ndarray:
     """Ridge weights from moments.
 
     Args:
         moments: `(..., p + 2, p + 2)`, sum of z z^T with z = (features, 1, target).
-        penalties: `(L,)`, or `(L, n)` for the n regressions of the last leading axis, in units of the
-            number of targets: 1 halves the weight of a feature uncorrelated with the others.
+        penalties: `(L, ..., p)` or `(L, ..., 1)`, the middle axes broadcasting to those of the moments, in
+            units of the number of targets: 1 halves the weight of a feature uncorrelated with the others.
 
     Returns:
         `(L, ..., p + 1)` weights of the raw features, intercept last.
@@ -53,32 +40,39 @@ def solve(moments: np.ndarray, penalties: np.ndarray) -> np.ndarray:
     eye = np.eye(p)
     weights = np.empty((len(penalties), *moments.shape[:-2], p + 1))
     for i, penalty in enumerate(penalties):
-        shrunk = correlation + np.asarray(penalty)[..., None, None] * eye
+        shrunk = correlation + penalty[..., None] * eye
         weights[i, ..., :p] = _solution(shrunk, target)[..., 0] * inverse
     weights[..., p] = mean[..., p + 1] - (weights[..., :p] * mean[..., :p]).sum(-1)
     return weights
 
 
-def leave_out(blocks: np.ndarray, penalties: np.ndarray) -> Solutions:
-    """Solutions on all blocks, and their residuals on each block when it is left out.
+def forward(blocks: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+    """Squared residuals on each block of weights from the blocks before it, summed.
 
     Args:
-        blocks: `(blocks, ..., p + 2, p + 2)` moments of each block of time.
+        blocks: `(blocks, ..., p + 2, p + 2)` moments of each block of time, oldest first.
         penalties: see :func:`solve`.
 
     Returns:
-        L + 1 solutions: the last one is all zeros, no regression at all.
+        `(L + 1, ...)`, the last one of no regression at all; all equal where there is one block only.
+    """
+    first = max(1, len(blocks) // 3)
+    square = np.zeros((len(penalties) + 1, *blocks.shape[1:-2]))
+    for k in range(first, len(blocks)):
+        square[:-1] += _square(blocks[k], solve(blocks[:k].sum(0), penalties))
+        square[-1] += blocks[k, ..., -1, -1]
+    return square
+
+
+def leave_out(blocks: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+    """Squared residuals on each block of weights from all others, summed: `(L, ...)`.
+
+    Args:
+        blocks: as for :func:`forward`.
+        penalties: see :func:`solve`.
     """
     total = blocks.sum(0)
-    weights = solve(total, penalties)
-    square = np.zeros(weights.shape[:-1])
-    for block in blocks:
-        square += _square(block, solve(total - block, penalties))
-    return Solutions(
-        weights=np.concatenate([weights, np.zeros_like(weights[:1])]),
-        square=np.concatenate([square, total[None, ..., -1, -1]]),
-        count=total[..., -2, -2],
-    )
+    return np.asarray(sum(_square(block, solve(total - block, penalties)) for block in blocks))
 
 
 def _square(moments: np.ndarray, weights: np.ndarray) -> np.ndarray:

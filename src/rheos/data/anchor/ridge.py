@@ -2,8 +2,9 @@
 
 Direct multi-step forecasting by ridge regression (Hoerl and Kennard 1970) from what is known at the
 origin. The base it shrinks to is the best of the training mean, the last value and the seasonal ones;
-the penalty is the best when blocks of time are left out in turn, and the scale is the residual of the
-blocks left out, so that canonical data have about unit variance on windows never seen.
+the penalty, and whether the calendar's own features may weigh anything, is what forecast the blocks of time
+best from those before them, and the scale is the residual of blocks left out, so that canonical data have
+about unit variance on windows never seen.
 """
 
 import math
@@ -26,7 +27,7 @@ from rheos.data.anchor.base import (
     whole_scale,
     window_bytes,
 )
-from rheos.data.anchor.penalty import Solutions, leave_out
+from rheos.data.anchor.penalty import forward, leave_out, solve
 from rheos.data.anchor.ridge_features import Plan
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
@@ -36,6 +37,7 @@ _FEATURES_BYTES = 96 * 2**20
 _FEWEST_WINDOWS = 64
 _PILOT_SERIES = 32
 _PILOT_CELLS = 256
+_FORBIDDING = 1e6  # a penalty under which a feature weighs nothing
 
 
 class Ridge(Anchor):
@@ -43,7 +45,7 @@ class Ridge(Anchor):
 
     Attributes:
         penalties: candidates, in units of the number of windows.
-        blocks: how many blocks of time are left out in turn.
+        blocks: of time, forecast from those before them, and left out in turn.
         recent: at most how many recent values of a series are used.
         most_windows: how many training windows are looked at.
     """
@@ -52,7 +54,7 @@ class Ridge(Anchor):
     penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         default=(1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 10.0, 100.0), min_length=1
     )
-    blocks: int = Field(default=5, ge=2)
+    blocks: int = Field(default=6, ge=2)
     recent: int = Field(default=32, ge=2)
     most_windows: int = Field(default=12000, ge=1)
 
@@ -134,30 +136,43 @@ class _Regression:
         shared = self._shared(pilot) if len(pilot) < len(self.items) or self.plan.field else None
         for items in self._groups(self.items):
             base[items] = self._best_base(items)
-            found = self._candidates(items, base[items], shared)
-            best = found.square.argmin(0)[None]
-            weights[items] = np.take_along_axis(found.weights, best[..., None], 0)[0]
-            square[items] = np.take_along_axis(found.square, best, 0)[0]
-            seen[items] = found.count
+            moments = self._moments(items, base[items])
+            best = forward(moments, self.candidates[:, None, None]).argmin(0) if shared is None else shared
+            if self.blocks < 2:
+                best = np.full_like(best, len(self.candidates))
+            weights[items], square[items] = self._solution(
+                moments, np.broadcast_to(best, (len(items), horizon))
+            )
+            seen[items] = moments.sum(0)[..., -2, -2]
         future = np.stack([square.T.reshape(shape), seen.T.reshape(shape)])
         scale = whole_scale(future, history_squares(self.batch.history))
         return FittedRidge(scale=scale, plan=self.plan, base=base, weights=weights)
 
+    @property
+    def candidates(self) -> np.ndarray:
+        """Penalties of every feature `(L, p)`: each one for all alike, then with the calendar held at 0."""
+        alike = np.array(self.config.penalties)[:, None] * np.ones(self.count)
+        group = self.plan.groups(self.batch)
+        without = np.where(group == 1, _FORBIDDING, alike)
+        own = np.where(group > 0, _FORBIDDING, alike)
+        return np.concatenate([alike, without, own])
+
+    def _solution(self, moments: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights `(m, S, p + 1)` and left-out squares `(m, S)` of the candidates chosen `(m, S)`."""
+        none = best == len(self.candidates)
+        penalties = self.candidates[np.where(none, 0, best)][None]
+        weights, square = solve(moments.sum(0), penalties)[0], leave_out(moments, penalties)[0]
+        without = moments.sum(0)[..., -1, -1]
+        return np.where(none[..., None], 0.0, weights), np.where(none, without, square)
+
     def _shared(self, pilot: np.ndarray) -> np.ndarray:
-        """The penalty of each lead `(1, S)` that is best over some entries, each in its own units."""
+        """The candidate of each lead `(1, S)` that is best over some entries, each in its own units."""
         total = 0.0
         for items in self._groups(pilot):
-            square = self._candidates(items, self._best_base(items), None).square[:-1]
+            moments = self._moments(items, self._best_base(items))
+            square = forward(moments, self.candidates[:, None, None])
             total = total + (square / np.maximum(square.min(0), 1e-30)).sum(1)
-        return np.array(self.config.penalties)[np.argmin(total, axis=0)][None]
-
-    def _candidates(self, items: np.ndarray, base: np.ndarray, shared: np.ndarray | None) -> Solutions:
-        """Solutions at the shared penalties, or at all of them; too few windows allow the base only."""
-        penalties = np.array(self.config.penalties) if shared is None else shared
-        found = leave_out(self._moments(items, base), penalties)
-        if self.blocks < 2:
-            found.square[:-1] = np.inf
-        return found
+        return np.argmin(total, axis=0)[None]
 
     def _groups(self, items: np.ndarray) -> Iterator[np.ndarray]:
         """Entries in groups whose moments and features stay in bounds."""

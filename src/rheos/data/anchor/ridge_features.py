@@ -96,6 +96,16 @@ class Plan:
         """p, how many features a batch of this kind gives."""
         return self.build(batch.rows(slice(0, 1)), np.zeros(1, int)).shape[-1]
 
+    def groups(self, batch: WindowBatch) -> np.ndarray:
+        """What each feature is, `(p,)`: 0 the entry's own past, 1 the target's calendar alone, 2 all else."""
+        row = batch.rows(slice(0, 1))
+        own = sum(part.shape[-1] for part in self._own(row, np.zeros(1, int)))
+        modulated = (2 * len(self.day) + len(self.week)) if batch.lagged.shape[2] else 0
+        group = np.full(self.count(batch), 2)
+        group[: own - modulated * batch.lagged.shape[2]] = 0
+        group[own : own + len(self.calendar) + len(self.pairs)] = 1
+        return group
+
     def build(self, batch: WindowBatch, items: np.ndarray, room: int = 0) -> np.ndarray:
         """Features `(m, S, b, p)` float64 of some entries of a frame, finite.
 
