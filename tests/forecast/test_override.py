@@ -86,3 +86,21 @@ def test_a_recipe_without_its_defaults_reads_back():
     short = differences(recipe)
     assert short["network"] == {"kind": "field"}
     assert build(Recipe, short, "the recipe") == recipe
+
+
+def test_a_columns_name_keeps_its_dots():
+    words = ["roles.max. wind=past", "bounds.max. wind=[0,null]"]
+    expected = {"data": {"roles": {"max. wind": "past"}}, "bounds": {"max. wind": [0, None]}}
+    assert parse_words(words) == expected
+
+
+def test_short_words_reach_what_they_stand_for():
+    words = ["process=plain", "prior=ornstein_uhlenbeck", "prior.length=3", "times=per_frame"]
+    noise = {"kind": "ornstein_uhlenbeck", "length": 3}
+    assert parse_words(words) == {
+        "process": {"kind": "plain", "noise": noise},
+        "objective": {"times": "per_frame"},
+    }
+    recipe = build(Recipe, {"horizon": 2, "history": 2, **parse_words(words)}, "words")
+    assert recipe.process.noise.name() == "ornstein_uhlenbeck"
+    assert recipe.objective.times.name() == "per_frame"

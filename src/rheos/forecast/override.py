@@ -14,6 +14,9 @@ from rheos.core.method import Method
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_BY_COLUMN = {"roles": ("data", "roles"), "bounds": ("bounds",)}
+_SHORT = {"prior": ("process", "noise"), "times": ("objective", "times")}
+
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A recipe file.
@@ -40,7 +43,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def parse_words(words: Sequence[str]) -> dict[str, Any]:
     """`["a.b=c", ...]` as a nested dictionary; values are read as YAML.
 
-    The part after `roles.` is one column's name, dots and all.
+    The part after `roles.` or `bounds.` is one column's name, dots and all; `prior` is short for
+    `process.noise` and `times` for `objective.times`.
 
     Raises:
         InputError: a word is not of that form.
@@ -52,13 +56,21 @@ def parse_words(words: Sequence[str]) -> dict[str, Any]:
             raise InputError(
                 f"{word!r} is not an override; write `name=value`, for example process.floor=0.7."
             )
-        path = ["data", "roles", name[6:]] if name.startswith("roles.") else name.strip().split(".")
+        path = _path(name.strip())
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise InputError(f"the value in {word!r} is not YAML.") from error
         tree = merge(tree, _nest(path, value))
     return tree
+
+
+def _path(name: str) -> list[str]:
+    """Where in a recipe the name before an equals sign belongs."""
+    head, _, rest = name.partition(".")
+    if head in _BY_COLUMN and rest:
+        return [*_BY_COLUMN[head], rest]
+    return [*_SHORT.get(head, (head,)), *(rest.split(".") if rest else ())]
 
 
 def _nest(path: Sequence[str], value: Any) -> dict[str, Any]:
