@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rheos.core.errors import InputError
-from rheos.data.bounds import Bounds
+from rheos.data.bounds import Bounds, told
 from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.score import crps
 
@@ -56,6 +56,11 @@ def test_declared_limits_are_taken_and_nothing_else():
 def test_mistakes_are_one_sentence(wanted, message):
     with pytest.raises(InputError, match=message):
         Bounds.of(data(rain=RAIN, wind=WIND), wanted)
+
+
+def test_limits_are_told_in_words():
+    assert told({"rain": (0.0, None), "cloud": (0.0, 1.0)}) == "rain in [0, ], cloud in [0, 1]"
+    assert told(dict.fromkeys("abc", (0.0, None)), most=2) == "a in [0, ], b in [0, ], ..."
 
 
 @pytest.mark.parametrize("space", [(), (3, 2)])

@@ -131,3 +131,12 @@ def _require_inside(dataset: Dataset, number: int, name: str, bounds: Bounds) ->
             f"bounds.{name}=[{low:g}, {high:g}], but {len(wrong)} of its {len(values)} training values lie "
             f"outside, such as {wrong[0]:g}; widen the limits or mark such values with data.missing."
         )
+
+
+def told(limits: Limits, most: int = 8) -> str:
+    """Limits by channel for people: "rain in [0, ], share in [0, 1]"."""
+    shown = [
+        f"{name} in [{'' if low is None else f'{low:g}'}, {'' if high is None else f'{high:g}'}]"
+        for name, (low, high) in list(limits.items())[:most]
+    ]
+    return ", ".join(shown) + (", ..." if len(limits) > most else "")

@@ -84,6 +84,7 @@ class Inspection:
         horizon: frames to forecast that the user asked about.
         recipe: the proposed recipe; filled in by who proposes it.
         cost: time and memory of training and forecasting; likewise.
+        limits: lowest and highest value of the variables that have one; likewise.
     """
 
     source: str
@@ -111,6 +112,7 @@ class Inspection:
     horizon: int | None = None
     recipe: dict[str, Any] | None = None
     cost: dict[str, Any] | None = None
+    limits: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
 
     @property
     def readable(self) -> bool:

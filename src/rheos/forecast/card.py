@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from rheos.data.bounds import told
 from rheos.data.dataset import Layout
 from rheos.forecast.recipe import Recipe, differences
 
@@ -65,9 +66,8 @@ def card(recipe: Recipe, layout: Layout, history: Mapping[str, Any]) -> str:
 
 def _limits(bounds: Mapping[str, Any]) -> str:
     """Limits of some variables, and how often they were met."""
-    shown = [
-        f"{name} in [{'' if low is None else f'{low:g}'}, {'' if high is None else f'{high:g}'}] "
-        f"({share:.1%} of values drawn lay outside)"
-        for name, (low, high, share) in list(bounds.items())[:8]
-    ]
-    return "; ".join(shown) + ("; ..." if len(bounds) > 8 else "") if shown else "none"
+    if not bounds:
+        return "none"
+    often = max(share for _, _, share in bounds.values())
+    limits = {name: (low, high) for name, (low, high, _) in bounds.items()}
+    return f"{told(limits)}; at most {often:.1%} of a variable's values drawn lay outside"

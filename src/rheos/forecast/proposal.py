@@ -9,6 +9,7 @@ import numpy as np
 import yaml
 
 from rheos.core.errors import InputError
+from rheos.data.bounds import Bounds, told
 from rheos.data.dataset import Dataset
 from rheos.data.inspect import Inspection
 from rheos.data.inspect import inspect as look
@@ -50,7 +51,8 @@ def inspect(
     frames = wanted or likely_horizon(dataset)
     recipe = make_recipe(dataset, frames, {**given, "horizon": frames})
     proposed = differences(recipe)
-    return replace(found, recipe=proposed, cost=cost(dataset, recipe))
+    limits = Bounds.of(dataset.until(recipe.holdout), recipe.bounds).words(dataset.layout.channels)
+    return replace(found, recipe=proposed, cost=cost(dataset, recipe), limits=limits)
 
 
 def likely_horizon(dataset: Dataset) -> int:
@@ -103,6 +105,7 @@ def proposal_text(found: Inspection) -> str:
         "",
         "proposed recipe (defaults left out)",
         *(f"  {line}" for line in recipe.splitlines()),
+        *(["limits that no member passes", f"  {told(found.limits)}"] if found.limits else []),
         "cost, roughly",
         f"  training {spent['training_seconds']:.0f} s, {spent['training_memory_mb']:.0f} MB",
         f"  100 members from one origin {spent['forecast_seconds']:.1f} s on two CPU cores",
