@@ -36,7 +36,8 @@ from rheos.train.settings import steps_within
 
 _TRAINING_SHARE = 0.75  # of the time; the rest goes into held-out scores, anchor and calibration
 _CALIBRATION = (80, 20)  # windows and members of the ensembles that calibration is fitted on
-_FEWEST_TO_CALIBRATE = 12
+# Fewer windows, taken to save time, would be one spell of weather: a choice made by luck.
+_FEWEST_CHECKED, _FEWEST_TO_CALIBRATE = 12, 24
 _FEW_WINDOWS = 500
 _HELD_OUT = (64, 6)  # windows and members of the held-out score while training: many small ensembles
 
@@ -199,15 +200,19 @@ class Fitting:
         steps = settings.steps
         if steps is None:
             rehearsal = _Rehearsal(denoiser, loss)
-            steps = steps_within(_TRAINING_SHARE * settings.time, rehearsal)
+            share = steps_within(_TRAINING_SHARE * settings.time, rehearsal)
             rehearsal.undo()
+            step = _TRAINING_SHARE * settings.time / share
             # One evaluation of a row costs about a third of a training step's share of that row.
-            row = _TRAINING_SHARE * settings.time / steps / settings.batch / 3
-            affordable = 0.1 * settings.time / settings.checks / (row * preset("fast").evaluations)
-            members = int(np.clip(affordable / windows, 4, members))
-            windows = int(np.clip(affordable / members, 2, windows))
+            row = step / settings.batch / 3
+            check = 0.1 * settings.time / settings.checks / (row * preset("fast").evaluations)
+            members = int(np.clip(check / windows, 4, members))
+            windows = int(np.clip(check / members, min(_FEWEST_CHECKED, windows), windows))
             ensemble = row * preset("balanced").evaluations * _CALIBRATION[1]
             calibration = int(np.clip(0.15 * settings.time / ensemble, _FEWEST_TO_CALIBRATE, calibration))
+            checking = (settings.checks + 1) * windows * members * row * preset("fast").evaluations
+            left = settings.time - checking - min(calibration, len(second)) * ensemble
+            steps = max(1, int(np.clip(left, 0.4 * settings.time, _TRAINING_SHARE * settings.time) / step))
         plan = {
             "steps": steps,
             "windows": min(windows, len(second)),
