@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 import rheos
-from rheos.baseline import DEFAULT_BASELINES, RandomWalk
+from rheos.baseline import RandomWalk, default_baselines
 from rheos.core.allocator import keep_large_buffers
 from rheos.core.files import write_json
 from rheos.forecast.recipe import differences
@@ -104,7 +104,10 @@ def measure(case: Case, data: Path, budget: str) -> dict:
         forecaster = rheos.fit(source, case.horizon, words=words, out=Path(folder) / "model")
         fitted = time.perf_counter()
         card = rheos.backtest(
-            forecaster, source, members=case.members, baselines=(*DEFAULT_BASELINES, *case.extra)
+            forecaster,
+            source,
+            members=case.members,
+            baselines=(*default_baselines(forecaster.model.layout), *case.extra),
         )
     history = forecaster.model.history
     return {

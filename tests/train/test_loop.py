@@ -82,6 +82,12 @@ def test_the_untrained_network_is_kept_where_training_only_harms(tmp_path):
     assert torch.equal(weights(model), before)
 
 
+def test_the_untrained_network_must_be_clearly_better(tmp_path):
+    """Its members know no dependence: 4 % better than what was trained is not enough."""
+    _, run = make_run(tmp_path, steps=20, checks=2, scores=[0.96, 1.2, 1.0])
+    assert run().best_step == 20
+
+
 def test_the_rate_rises_then_falls_to_zero():
     settings = Training(learning_rate=1.0, warmup=0.1)
     rates = [learning_rate(step, 100, settings) for step in range(100)]
