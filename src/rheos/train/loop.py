@@ -119,7 +119,7 @@ class Run:
         earlier = self.record.seconds
         self.model.train()
         if not self.record.scores:
-            # Where data are few, training can harm: the untrained network forecasts its anchor and its errors.
+            # Where data are few, training can harm; the untrained network forecasts its anchor's errors.
             self._check()
         while self.record.stopped < self.record.steps and not self._patience_is_over():
             self._step(self.record.stopped)
@@ -177,7 +177,7 @@ class Run:
 
     @staticmethod
     def _mark(step: int, score: float) -> float:
-        """What counts: the untrained network's members have no dependence beyond their anchor's, a handicap."""
+        """What counts: untrained, members have no dependence beyond their anchor's, which is a handicap."""
         return score * (1 + _UNTRAINED) if step == 0 else score
 
     def _best_mark(self) -> float:
