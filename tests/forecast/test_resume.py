@@ -12,7 +12,10 @@ class Cut(Exception):
 
 
 def trained(folder, cut_at=None):
-    """Thirty steps whose held-out score only gets worse, so the first of three checks is the best."""
+    """Thirty steps whose held-out score only gets worse, so the first of three checks is the best.
+
+    But for the untrained network, which is far worse.
+    """
     model = nn.Linear(3, 1)
     with torch.no_grad():
         model.weight.fill_(0.5)
@@ -24,7 +27,7 @@ def trained(folder, cut_at=None):
         return (net(torch.full((4, 3), 1.0 + step)) - 7).square().flatten()
 
     def validate(net):
-        return float(run.record.stopped)
+        return float(run.record.stopped or 1000)
 
     folder.mkdir(exist_ok=True)
     run = Run(model, loss, validate, Training(checks=3), 30, folder)
