@@ -219,7 +219,10 @@ def test_forward_residuals_are_those_of_the_blocks_before():
 
 
 def test_a_calendar_that_was_true_for_a_season_is_not_trusted():
-    """The day's amplitude falls all through the data: the past of the series says so, the calendar cannot."""
+    """The day's amplitude falls all through the data: the past of the series says so, the calendar cannot.
+
+    With the calendar's features free the error is 0.325, the noise alone 0.3.
+    """
     rng = np.random.default_rng(0)
     frame = np.arange(2400)
     values = (4 - frame / 800) * np.sin(2 * np.pi * frame / 24) + 0.3 * rng.normal(size=2400)
@@ -229,7 +232,7 @@ def test_a_calendar_that_was_true_for_a_season_is_not_trusted():
     batch = source.batch(test)
     anchor, _ = Ridge().fit(source, training)(batch)
     error = np.sqrt(((batch.future - anchor[:, 24:]) ** 2).mean()) * source.codec.scale[0]
-    assert error < 0.4
+    assert error < 0.319
 
 
 def test_noise_is_shrunk_to_the_mean():
