@@ -115,12 +115,12 @@ class FittedModel:
         """Windows of other data of the same layout."""
         return WindowSource(dataset, self.recipe.window, self.codec)
 
-    def context(self, batch: WindowBatch, *, forecasting: bool = True) -> tuple[Tensor, Context]:
-        """Clip and context of some windows, anchored."""
+    def context(self, batch: WindowBatch, *, training: bool = False) -> tuple[Tensor, Context]:
+        """Clip and context of some windows, anchored: to forecast them, or to train on them."""
         return to_context(
             batch,
-            self.anchor(batch),
-            exists=self.exists if forecasting else None,
+            self.anchor.unseen(batch) if training else self.anchor(batch),
+            exists=None if training else self.exists,
             coordinates=grid_features(self.layout, self.exists),
             periodic=self.layout.periodic,
         )
