@@ -2,30 +2,6 @@
 
 PLANTED = [
     (
-        "src/rheos/data/anchor/folds.py",
-        "rows = np.flatnonzero(block == number)",
-        "rows = np.flatnonzero(block != number)",
-        "tests/data/test_folds.py",
-    ),
-    (
-        "src/rheos/data/anchor/folds.py",
-        "np.clip(blocks * (batch.origin[rows] - first)",
-        "np.clip((blocks - 1) * (batch.origin[rows] - first)",
-        "tests/data/test_folds.py",
-    ),
-    (
-        "src/rheos/data/anchor/penalty.py",
-        "weights = np.stack([solve(total - block, penalties) for block in blocks])",
-        "weights = np.stack([solve(total, penalties) for block in blocks])",
-        "tests/data/test_folds.py",
-    ),
-    (
-        "src/rheos/data/anchor/base.py",
-        "return self._whole(batch, self._unseen_future(batch))",
-        "return self._whole(batch, self.future(batch))",
-        "tests/data/test_folds.py",
-    ),
-    (
         "src/rheos/data/codec/scale.py",
         "return np.asarray(values, np.float64) * scale + location",
         "return (np.asarray(values, np.float64) + location) * scale",

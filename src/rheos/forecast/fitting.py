@@ -85,7 +85,7 @@ class Fitting:
         first, second = split(windows, recipe.validation)
         self._require(first, second, shortest)
         model = self._untrained(known, codec, recipe.anchor.fit(windows, first), windows, first)
-        some_clips = _clips(model, windows, some(first, 256))
+        some_clips = self._batch(model, windows, some(first, 256))
         self._estimate(model, *some_clips)
         canonical = canonical_futures(model.denoiser.process, *some_clips)
         model.denoiser.sigma_data = deviation(canonical)
@@ -100,7 +100,6 @@ class Fitting:
         if len(windows) < _FEW_WINDOWS:
             # What was held out has done its service; with few years the point forecast needs them all.
             model.anchor = recipe.anchor.fit(windows, np.arange(len(windows)))
-        model.anchor = replace(model.anchor, folds=None)
         return model
 
     def _untrained(
@@ -141,6 +140,14 @@ class Fitting:
             model.recipe = self.recipe.model_copy(update={"process": chosen})
             model.denoiser = Denoiser(model.denoiser.network, chosen.build(anchored=True))
 
+    @staticmethod
+    def _batch(
+        model: FittedModel, windows: WindowSource, indices: np.ndarray, device: str = "cpu"
+    ) -> tuple[Tensor, Context]:
+        """Training clips and their context."""
+        clip, context = model.context(windows.batch(indices), forecasting=False)
+        return clip.to(device), context.to(device)
+
     def _require(self, first: np.ndarray, second: np.ndarray, frames: int) -> None:
         if len(first) and len(second):
             return
@@ -162,7 +169,7 @@ class Fitting:
             # One row of keys a clip; the step tells the batches apart.
             key = replace(Key.of(recipe.seed, settings.batch, "training"), step=step)
             chosen = key.at(Purpose.BATCH, step).integers(len(first), 1)[:, 0].numpy()
-            clip, context = _clips(model, windows, first[chosen], device)
+            clip, context = self._batch(model, windows, first[chosen], device)
             with torch.autocast(device, torch.bfloat16, enabled=bfloat):
                 return recipe.objective(denoiser, clip, context, key)
 
@@ -253,14 +260,6 @@ class Fitting:
             parameters=sum(p.numel() for p in denoiser.parameters()),
             versions={"rheos": __version__, "torch": torch.__version__, "numpy": np.__version__},
         )
-
-
-def _clips(
-    model: FittedModel, windows: WindowSource, indices: np.ndarray, device: str = "cpu"
-) -> tuple[Tensor, Context]:
-    """Training clips and their context; their anchor has not seen them, as it will not have at forecasts."""
-    clip, context = model.context(windows.batch(indices), training=True)
-    return clip.to(device), context.to(device)
 
 
 class _Rehearsal:

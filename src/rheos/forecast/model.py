@@ -115,12 +115,12 @@ class FittedModel:
         """Windows of other data of the same layout."""
         return WindowSource(dataset, self.recipe.window, self.codec)
 
-    def context(self, batch: WindowBatch, *, training: bool = False) -> tuple[Tensor, Context]:
-        """Clip and context of some windows, anchored: to forecast them, or to train on them."""
+    def context(self, batch: WindowBatch, *, forecasting: bool = True) -> tuple[Tensor, Context]:
+        """Clip and context of some windows, anchored."""
         return to_context(
             batch,
-            self.anchor.unseen(batch) if training else self.anchor(batch),
-            exists=None if training else self.exists,
+            self.anchor(batch),
+            exists=self.exists if forecasting else None,
             coordinates=grid_features(self.layout, self.exists),
             periodic=self.layout.periodic,
         )

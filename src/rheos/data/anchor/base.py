@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rheos.core.method import Method
-from rheos.data.anchor.folds import Folds
 from rheos.data.anchor.rhythm import Rhythm
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
@@ -31,13 +30,10 @@ class FittedAnchor(ABC):
     Attributes:
         scale: `(F, *features)` float32, positive.
         rhythm: ratio of the future's scale by phase of a cycle; None where there is no cycle.
-        folds: the same forecast fitted without each block of time; only while fitting, and None for forecasts
-            with too few numbers to learn a window by heart.
     """
 
     scale: np.ndarray
     rhythm: Rhythm | None = None
-    folds: Folds | None = None
 
     @abstractmethod
     def future(self, batch: WindowBatch) -> np.ndarray:
@@ -49,20 +45,10 @@ class FittedAnchor(ABC):
 
     def __call__(self, batch: WindowBatch) -> tuple[np.ndarray, np.ndarray]:
         """The anchor of a batch and its scale, both float32 `(b, F, *features)`."""
-        return self._whole(batch, self.future(batch))
-
-    def unseen(self, batch: WindowBatch) -> tuple[np.ndarray, np.ndarray]:
-        """Anchor and scale of windows it was fitted on, each forecast without its own block of time."""
-        return self._whole(batch, self._unseen_future(batch))
-
-    def _unseen_future(self, batch: WindowBatch) -> np.ndarray:
-        return self.future(batch) if self.folds is None else self.folds.future(batch)
-
-    def _whole(self, batch: WindowBatch, future: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         frames = batch.history.shape[1]
         last = last_observed(batch.history)[:, None]
         history = np.broadcast_to(last, batch.history.shape)
-        center = np.concatenate([history, future], axis=1).astype(np.float32)
+        center = np.concatenate([history, self.future(batch)], axis=1).astype(np.float32)
         if self.rhythm is None:
             return center, np.broadcast_to(self.scale, center.shape)
         past = np.broadcast_to(self.scale[:frames], history.shape)
@@ -96,7 +82,7 @@ class Anchor(Method, ABC):
         fitted = self.measure(source, indices)
         batches = chunks(source, scattered(indices, _RHYTHM_WINDOWS))
         scale = fitted.scale[source.spec.history :]
-        return replace(fitted, rhythm=Rhythm.measure(source, batches, fitted._unseen_future, scale))
+        return replace(fitted, rhythm=Rhythm.measure(source, batches, fitted.future, scale))
 
     def restore(self, arrays: dict[str, np.ndarray]) -> FittedAnchor:
         """Rebuild what `to_arrays` of an anchor fitted with this configuration gave."""
@@ -119,6 +105,16 @@ def newest(history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def last_observed(history: np.ndarray) -> np.ndarray:
     """The last observed value of each entry, `(b, *features)`; 0, the training mean, where none is."""
     return np.nan_to_num(newest(history)[0], nan=0.0)
+
+
+def time_blocks(batch: WindowBatch, blocks: int) -> np.ndarray:
+    """The block of time of each window: its place between the first and last origin of its sequence."""
+    block = np.zeros(len(batch), int)
+    for sequence in np.unique(batch.sequence):
+        mine = batch.sequence == sequence
+        place = batch.origin[mine] - batch.origin[mine].min()
+        block[mine] = blocks * place // (place.max() + 1)
+    return block
 
 
 def some(indices: np.ndarray, most: int) -> np.ndarray:

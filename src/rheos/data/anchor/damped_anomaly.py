@@ -8,7 +8,7 @@ climatology was fitted without them.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -20,10 +20,10 @@ from rheos.data.anchor.base import (
     history_squares,
     newest,
     some,
+    time_blocks,
     whole_scale,
     window_bytes,
 )
-from rheos.data.anchor.folds import Folds, Spans
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 
@@ -55,26 +55,22 @@ class DampedAnomaly(Anchor):
         shape = batch.future.shape[1:]
         coefficients = np.zeros((frame.origin_calendar.shape[-1], frame.last.shape[1]))
         sums = np.zeros((4, shape[0], frame.last.shape[1]))  # x x, x y, y y and how many
-        spans, blocks = Spans.of(batch), max(1, min(self.blocks, len(batch) // 2))
-        block = spans.block(batch, blocks)
-        without = np.zeros((blocks, *coefficients.shape))
+        block = time_blocks(batch, max(1, min(self.blocks, len(batch) // 2)))
         for piece in _pieces(frame):
             part = frame.entries(piece)
             coefficients[:, piece] = _climatology(part, np.ones(len(batch), bool))
-            for number in range(blocks):
+            for number in range(block.max() + 1):
                 mine = block == number
-                without[number, :, piece] = _climatology(part, ~mine if (~mine).any() else mine)
-                sums[:, :, piece] += _products(part.rows(mine), without[number, :, piece])
+                left_out = _climatology(part, ~mine if (~mine).any() else mine)
+                sums[:, :, piece] += _products(part.rows(mine), left_out)
         damping = self._damping(sums.reshape(4, *shape))
         xx, xy, yy, count = sums.reshape(4, *shape)
         square = np.maximum(yy - 2 * damping * xy + damping**2 * xx, 0.0)
-        whole = FittedDampedAnomaly(
+        return FittedDampedAnomaly(
             scale=whole_scale(np.stack([square, count]), history_squares(batch.history)),
             coefficients=coefficients.reshape(-1, *shape[1:]),
             damping=damping,
         )
-        parts = (replace(whole, coefficients=c.reshape(whole.coefficients.shape)) for c in without)
-        return replace(whole, folds=Folds(spans=spans, without=tuple(part.future for part in parts)))
 
     def _damping(self, sums: np.ndarray) -> np.ndarray:
         """rho `(S, *features)` from sums `(4, S, *features)`."""

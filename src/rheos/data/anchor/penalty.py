@@ -64,19 +64,15 @@ def forward(blocks: np.ndarray, penalties: np.ndarray) -> np.ndarray:
     return square
 
 
-def leave_out(blocks: np.ndarray, penalties: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of each block from all others, and their squared residuals on it.
+def leave_out(blocks: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+    """Squared residuals on each block of weights from all others, summed: `(L, ...)`.
 
     Args:
         blocks: as for :func:`forward`.
         penalties: see :func:`solve`.
-
-    Returns:
-        Weights `(blocks, L, ..., p + 1)` and squares summed over the blocks `(L, ...)`.
     """
     total = blocks.sum(0)
-    weights = np.stack([solve(total - block, penalties) for block in blocks])
-    return weights, np.asarray(sum(map(_square, blocks, weights)))
+    return np.asarray(sum(_square(block, solve(total - block, penalties)) for block in blocks))
 
 
 def _square(moments: np.ndarray, weights: np.ndarray) -> np.ndarray:

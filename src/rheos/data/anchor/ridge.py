@@ -9,7 +9,7 @@ about unit variance on windows never seen.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
@@ -23,10 +23,10 @@ from rheos.data.anchor.base import (
     history_squares,
     last_observed,
     some,
+    time_blocks,
     whole_scale,
     window_bytes,
 )
-from rheos.data.anchor.folds import Folds, Spans
 from rheos.data.anchor.penalty import forward, leave_out, solve
 from rheos.data.anchor.ridge_features import Plan
 from rheos.data.window_source import WindowSource
@@ -34,7 +34,6 @@ from rheos.data.windows import WindowBatch
 
 _WINDOWS_BYTES = 384 * 2**20
 _FEATURES_BYTES = 96 * 2**20
-_FOLDS_BYTES = 256 * 2**20
 _FEWEST_WINDOWS = 64
 _PILOT_SERIES = 32
 _PILOT_CELLS = 256
@@ -125,14 +124,12 @@ class _Regression:
         self.entries = len(exists)
         self.count = plan.count(batch)
         self.blocks = max(1, min(config.blocks, len(batch) // 2))
-        self.spans = Spans.of(batch)
-        self.block = self.spans.block(batch, self.blocks)
+        self.block = time_blocks(batch, self.blocks)
 
     def solve(self) -> "FittedRidge":
         """Penalties and weights of all entries."""
         horizon, shape = self.batch.future.shape[1], self.batch.future.shape[1:]
         weights = np.zeros((self.entries, horizon, self.count + 1))
-        without = np.zeros((self.blocks if self._affords_folds else 0, *weights.shape))
         square, seen = np.zeros((2, self.entries, horizon))
         base = np.zeros((self.entries, horizon), np.int64)
         pilot = some(self.items, _PILOT_CELLS if self.plan.field else _PILOT_SERIES)
@@ -143,24 +140,13 @@ class _Regression:
             best = forward(moments, self.candidates[:, None, None]).argmin(0) if shared is None else shared
             if self.blocks < 2:
                 best = np.full_like(best, len(self.candidates))
-            chosen = np.broadcast_to(best, (len(items), horizon))
-            weights[items], left_out, square[items] = self._solution(moments, chosen)
-            if len(without):
-                without[:, items] = left_out
+            weights[items], square[items] = self._solution(
+                moments, np.broadcast_to(best, (len(items), horizon))
+            )
             seen[items] = moments.sum(0)[..., -2, -2]
         future = np.stack([square.T.reshape(shape), seen.T.reshape(shape)])
         scale = whole_scale(future, history_squares(self.batch.history))
-        whole = FittedRidge(scale=scale, plan=self.plan, base=base, weights=weights)
-        if not len(without):
-            return whole
-        parts = tuple(replace(whole, weights=part).future for part in without)
-        return replace(whole, folds=Folds(spans=self.spans, without=parts))
-
-    @property
-    def _affords_folds(self) -> bool:
-        """Whether the weights of all blocks fit; where they do not, entries are many and weights shared."""
-        each = 8 * self.entries * self.batch.future.shape[1] * (self.count + 1)
-        return self.blocks > 1 and self.blocks * each <= _FOLDS_BYTES
+        return FittedRidge(scale=scale, plan=self.plan, base=base, weights=weights)
 
     @property
     def candidates(self) -> np.ndarray:
@@ -171,17 +157,13 @@ class _Regression:
         own = np.where(group > 0, _FORBIDDING, alike)
         return np.concatenate([alike, without, own])
 
-    def _solution(self, moments: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weights of the candidates chosen `(m, S)`, those without each block, and squares left out.
-
-        Returns:
-            `(m, S, p + 1)`, `(blocks, m, S, p + 1)` and `(m, S)`.
-        """
+    def _solution(self, moments: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights `(m, S, p + 1)` and left-out squares `(m, S)` of the candidates chosen `(m, S)`."""
         none = best == len(self.candidates)
         penalties = self.candidates[np.where(none, 0, best)][None]
-        weights, (left_out, square) = solve(moments.sum(0), penalties)[0], leave_out(moments, penalties)
-        kept = ~none[..., None]
-        return weights * kept, left_out[:, 0] * kept, np.where(none, moments.sum(0)[..., -1, -1], square[0])
+        weights, square = solve(moments.sum(0), penalties)[0], leave_out(moments, penalties)[0]
+        without = moments.sum(0)[..., -1, -1]
+        return np.where(none[..., None], 0.0, weights), np.where(none, without, square)
 
     def _shared(self, pilot: np.ndarray) -> np.ndarray:
         """The candidate of each lead `(1, S)` that is best over some entries, each in its own units."""
