@@ -99,4 +99,10 @@ PLANTED = [
         "clip(shortest // self.horizon, 1, self.windows)",
         COMPARE,
     ),
+    (
+        "src/rheos/evaluation/tally.py",
+        "np.linspace(0, count + 1, _BINS + 1), np.arange(count + 2)",
+        "np.linspace(0, count, _BINS + 1), np.arange(count + 2)",
+        "tests/evaluation/test_tally.py",
+    ),
 ]
