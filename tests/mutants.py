@@ -49,13 +49,6 @@ PRELOADED = (
 FORK = multiprocessing.get_context("fork")
 
 
-def shared(one: str, other: str) -> int:
-    """How many letters two texts begin with in common."""
-    return next(
-        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """One planted error and the tests that must notice it."""
@@ -90,22 +83,18 @@ class Mutant:
 
     def test_files(self) -> list[str]:
         """The files of its tests."""
-        found: dict[str, None] = {}
+        found: list[Path] = []
         for path in (ROOT / name for name in self.tests.split()):
-            for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
-                found[str(file.relative_to(ROOT))] = None
-        return list(found)
+            found += sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
+        return [str(path.relative_to(ROOT)) for path in found]
 
     def blocks(self, text: str) -> list[set[int]]:
         """Lines of the changed statement, then of each block around it, as far as they lie in functions.
 
         Lines outside functions are left out: they run at the first import, whoever asks for it.
         """
-        head = shared(self.old, self.new)
-        tail = shared(self.old[head:][::-1], self.new[head:][::-1])
-        start = text.index(self.old)
-        first = 1 + text.count("\n", 0, start + head)
-        last = 1 + text.count("\n", 0, start + len(self.old) - tail)
+        first = 1 + text.count("\n", 0, text.index(self.old))
+        last = first + self.old.count("\n")
         statements = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)]
         inside: set[int] = set()
         for node in statements:
@@ -164,13 +153,13 @@ class Watch:
     @contextlib.contextmanager
     def _at(self, here: str) -> Iterator[None]:
         before = self._here
-        self._go(here)
+        self._turn_to(here)
         try:
             yield
         finally:
-            self._go(before)
+            self._turn_to(before)
 
-    def _go(self, here: str) -> None:
+    def _turn_to(self, here: str) -> None:
         now = time.perf_counter()
         self._spent[self._here] += now - self._since
         self._here, self._since = here, now
@@ -198,12 +187,13 @@ class Watch:
         data, found = self.coverage.get_data(), {}
         for number, mutant in enumerate(mutants):
             path = self.tree / mutant.file
-            if contexts := data.contexts_by_lineno(str(path)):
-                ran = [
-                    {c for line in block for c in contexts.get(line, ())}
-                    for block in mutant.blocks(path.read_text())
-                ]
-                found[str(number)] = [[t for t, parts in self.needs.items() if parts & r] for r in ran]
+            if not (contexts := data.contexts_by_lineno(str(path))):
+                continue
+            ran = [
+                {context for line in block for context in contexts.get(line, ())}
+                for block in mutant.blocks(path.read_text())
+            ]
+            found[str(number)] = [[t for t, parts in self.needs.items() if parts & block] for block in ran]
         return found
 
 
@@ -239,7 +229,7 @@ def copy_tree(to: Path) -> None:
 
 
 class Bench:
-    """One worker with its own copy of the tree, in which it forks a process for every run."""
+    """What a worker process has: its own copy of the tree, in which it forks a process for every run."""
 
     tree: Path
     mutants: Sequence[Mutant]
@@ -322,6 +312,13 @@ def meet(mutant: Mutant, near: Collection[str], seconds: Mapping[str, float]) ->
         target.write_text(clean)
 
 
+def nearest(number: int, outcomes: Sequence[Outcome]) -> set[str]:
+    """The tests that run an error's statement, else the smallest block around it that any test runs."""
+    by_file = [outcome.reached[str(number)] for outcome in outcomes if str(number) in outcome.reached]
+    by_block = (set().union(*tests) for tests in zip(*by_file, strict=True))
+    return next(filter(None, by_block), set())
+
+
 def plant(mutants: Sequence[Mutant], pool: ProcessPoolExecutor) -> int:
     """Plant every error and say how it went; 0 if each one was noticed."""
     files = list(dict.fromkeys(file for mutant in mutants for file in mutant.test_files()))
@@ -331,13 +328,7 @@ def plant(mutants: Sequence[Mutant], pool: ProcessPoolExecutor) -> int:
             print(f"UNSOUND   {file} fails without any planted error:\n{said}")
         return 1
     seconds = {test: spent for outcome in before.values() for test, spent in outcome.seconds.items()}
-    near = []
-    for number, mutant in enumerate(mutants):
-        by_file = [before[file].reached.get(str(number), []) for file in mutant.test_files()]
-        by_block = [
-            {test for tests in level for test in tests} for level in zip(*filter(None, by_file), strict=True)
-        ]
-        near.append(next(filter(None, by_block), set()))
+    near = [nearest(i, [before[f] for f in mutant.test_files()]) for i, mutant in enumerate(mutants)]
     alive, killers = 0, defaultdict(set)
     for mutant, outcome in zip(mutants, pool.map(meet, mutants, near, [seconds] * len(near)), strict=True):
         alive += outcome.passed
