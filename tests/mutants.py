@@ -6,10 +6,10 @@ fail. Errors are planted in temporary copies, never in the working tree.
 
     python tests/mutants.py [room ...] [--file src/rheos/...] [--workers N]
 
-To be quick, every test file first runs once without an error, while it is noted which lines each test
-executes and how long it takes. An error then meets the tests that run its statement, the quickest first,
-until one fails; only where none does, the others follow. What all tests import is loaded once: each run is a
-fork. Last, the tests that noticed an error must pass once more without one, again the quickest first.
+To be quick, a room's tests first run once without an error, while it is noted which lines each test executes
+and how long it takes. An error then meets the tests that run its statement, the quickest first, until one
+fails; only where none does, the others follow. What all tests import is loaded once: each run is a fork.
+Last, the tests that noticed an error must pass once more without one, again the quickest first.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import json
 import multiprocessing
 import os
 import py_compile
+import resource
 import shutil
 import signal
 import sys
@@ -31,6 +32,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ from coverage import Coverage
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("src", "tests", "pyproject.toml", "README.md", "docs", "examples")
-TIMEOUT = 900
+CPU_SECONDS, SECONDS = 900, 7200  # a run that takes more has not ended; busy machines are slow, not wrong
 # What the tests import, beside Rheos itself, which each run must load anew from its own copy.
 PRELOADED = (
     *("torch", "numpy", "scipy.integrate", "scipy.optimize", "scipy.signal", "scipy.stats", "pandas"),
@@ -197,9 +199,9 @@ class Watch:
         return found
 
 
-def collect(rooms: Sequence[str], files: Sequence[str]) -> list[Mutant]:
-    """All planted errors, or those of some rooms, or in some files or folders of them."""
-    mutants = []
+def collect(rooms: Sequence[str], files: Sequence[str]) -> dict[str, list[Mutant]]:
+    """All planted errors by room, or those of some rooms, or in some files or folders."""
+    mutants: dict[str, list[Mutant]] = {}
     for path in sorted((ROOT / "tests").rglob("planted.py")):
         room = path.parent.relative_to(ROOT)
         if rooms and room.name not in rooms:
@@ -209,9 +211,8 @@ def collect(rooms: Sequence[str], files: Sequence[str]) -> list[Mutant]:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        for file, old, new, *tests in module.PLANTED:
-            if not files or file.startswith(tuple(files)):
-                mutants.append(Mutant(file, old, new, tests[0] if tests else str(room)))
+        every = (Mutant(file, old, new, *(tests or [str(room)])) for file, old, new, *tests in module.PLANTED)
+        mutants[room.name] = [m for m in every if not files or m.file.startswith(tuple(files))]
     return mutants
 
 
@@ -232,29 +233,28 @@ class Bench:
     """What a worker process has: its own copy of the tree, in which it forks a process for every run."""
 
     tree: Path
-    mutants: Sequence[Mutant]
 
     @classmethod
-    def settle(cls, folder: str, mutants: Sequence[Mutant]) -> None:
+    def settle(cls, folder: str) -> None:
         """Make this process a worker."""
-        cls.tree, cls.mutants = Path(folder) / str(os.getpid()), mutants
+        cls.tree = Path(folder) / str(os.getpid())
         shutil.copytree(Path(folder) / "sound", cls.tree)
 
     @classmethod
-    def run(cls, tests: Sequence[str], choice: Choice, watched: bool = False) -> Outcome:
-        """Run tests in a fork."""
+    def run(cls, tests: Sequence[str], choice: Choice, watch: Sequence[Mutant] = ()) -> Outcome:
+        """Run tests in a fork, all of them if it is to be noted which run the statements of some errors."""
         notes, log = cls.tree.with_suffix(".json"), cls.tree.with_suffix(".log")
         notes.unlink(missing_ok=True)
-        child = FORK.Process(target=cls._run_here, args=(tests, choice, watched, notes, log))
+        child = FORK.Process(target=cls._run_here, args=(tests, choice, watch, notes, log))
         child.start()
         try:
-            child.join(TIMEOUT)
+            child.join(SECONDS)
         finally:
             if late := child.exitcode is None:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.join()
         if late:
-            return Outcome(False, f"did not end within {TIMEOUT} s")
+            return Outcome(False, f"did not end within {SECONDS} s")
         said = "\n".join(log.read_text().splitlines()[-3:])
         told = json.loads(notes.read_text()) if notes.exists() else {}
         # A choice that holds none of the collected tests has noticed nothing.
@@ -262,8 +262,11 @@ class Bench:
         return Outcome(passed, said, **told)
 
     @classmethod
-    def _run_here(cls, tests: Sequence[str], choice: Choice, watched: bool, notes: Path, log: Path) -> None:
+    def _run_here(
+        cls, tests: Sequence[str], choice: Choice, watch: Sequence[Mutant], notes: Path, log: Path
+    ) -> None:
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
         with log.open("w") as out:
             os.dup2(out.fileno(), 1)
             os.dup2(out.fileno(), 2)
@@ -273,11 +276,11 @@ class Bench:
         os.environ["PYTHONPATH"] = str(cls.tree / "src")
         temporary = f"--basetemp={cls.tree.with_suffix('.tmp')}"
         arguments = ["-q", "-p", "no:cacheprovider", "--assert=plain", temporary, *tests]
-        if watched:
-            watch = Watch(cls.tree)
-            with watch.coverage.collect():
-                code = pytest.main(arguments, [choice, watch])
-            told = {"seconds": watch.seconds(), "reached": watch.reached(cls.mutants)}
+        if watch:
+            watcher = Watch(cls.tree)
+            with watcher.coverage.collect():
+                code = pytest.main(arguments, [choice, watcher])
+            told = {"seconds": watcher.seconds(), "reached": watcher.reached(watch)}
         else:
             code = pytest.main(["-x", *arguments], [choice])
             told = {}
@@ -286,9 +289,9 @@ class Bench:
         sys.exit(code)
 
 
-def sound(file: str) -> Outcome:
+def sound(file: str, mutants: Sequence[Mutant]) -> Outcome:
     """One file's tests without an error, watched."""
-    return Bench.run([file], Choice((), False, {}), watched=True)
+    return Bench.run([file], Choice((), False, {}), mutants)
 
 
 def alone(tests: Sequence[str], seconds: Mapping[str, float]) -> Outcome:
@@ -319,29 +322,31 @@ def nearest(number: int, outcomes: Sequence[Outcome]) -> set[str]:
     return next(filter(None, by_block), set())
 
 
-def plant(mutants: Sequence[Mutant], pool: ProcessPoolExecutor) -> int:
-    """Plant every error and say how it went; 0 if each one was noticed."""
+def unsound(outcomes: Mapping[str, Outcome]) -> bool:
+    """Say which files' tests fail without an error, if any."""
+    failed = {file: outcome for file, outcome in outcomes.items() if not outcome.passed}
+    for file, outcome in failed.items():
+        which = " ".join(outcome.failed) or file
+        print(f"UNSOUND   {which} fails without any planted error:\n{outcome.said}", flush=True)
+    return bool(failed)
+
+
+def plant(mutants: Sequence[Mutant], pool: ProcessPoolExecutor) -> int | None:
+    """Plant the errors of a room and say how it went; how many survived, or None if tests are unsound."""
     files = list(dict.fromkeys(file for mutant in mutants for file in mutant.test_files()))
-    before = dict(zip(files, pool.map(sound, files), strict=True))
-    if unsound := {file: outcome.said for file, outcome in before.items() if not outcome.passed}:
-        for file, said in unsound.items():
-            print(f"UNSOUND   {file} fails without any planted error:\n{said}")
-        return 1
+    before = dict(zip(files, pool.map(sound, files, repeat(mutants)), strict=True))
+    if unsound(before):
+        return None
     seconds = {test: spent for outcome in before.values() for test, spent in outcome.seconds.items()}
     near = [nearest(i, [before[f] for f in mutant.test_files()]) for i, mutant in enumerate(mutants)]
-    alive, killers = 0, defaultdict(set)
-    for mutant, outcome in zip(mutants, pool.map(meet, mutants, near, [seconds] * len(near)), strict=True):
+    alive, killers = 0, defaultdict(list)
+    for mutant, outcome in zip(mutants, pool.map(meet, mutants, near, repeat(seconds)), strict=True):
         alive += outcome.passed
         print(f"{'SURVIVED ' if outcome.passed else 'killed   '} {mutant}", flush=True)
         for test in outcome.failed:
-            killers[test.split("::")[0]].add(test)
-    groups = [tuple(tests) for tests in killers.values()]
-    for outcome in pool.map(alone, groups, [seconds] * len(groups)):
-        if not outcome.passed:
-            print(f"UNSOUND   {' '.join(outcome.failed)} fails without any planted error:\n{outcome.said}")
-            return 1
-    print(f"{len(mutants) - alive} of {len(mutants)} planted errors were noticed.")
-    return 1 if alive else 0
+            killers[test.split("::")[0]].append(test)
+    again = dict(zip(killers, pool.map(alone, killers.values(), repeat(seconds)), strict=True))
+    return None if unsound(again) else alive
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -351,7 +356,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--file", action="append", default=[], help="only errors in this file or folder")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(arguments)
-    mutants = collect(options.rooms, options.file)
+    rooms = collect(options.rooms, options.file)
+    mutants = [mutant for room in rooms.values() for mutant in room]
     unfit = {mutant: problem for mutant in mutants if (problem := mutant.problem())}
     for mutant, problem in unfit.items():
         print(f"UNFIT     {mutant}: {problem}")
@@ -364,8 +370,12 @@ def main(arguments: Sequence[str]) -> int:
         importlib.import_module(name)
     with tempfile.TemporaryDirectory(prefix="rheos-mutants-") as folder:
         copy_tree(Path(folder) / "sound")
-        with ProcessPoolExecutor(options.workers, FORK, Bench.settle, (folder, mutants)) as pool:
-            return plant(mutants, pool)
+        with ProcessPoolExecutor(options.workers, FORK, Bench.settle, (folder,)) as pool:
+            alive = [plant(room, pool) for room in rooms.values() if room]
+    if None in alive:
+        return 1
+    print(f"{len(mutants) - sum(alive)} of {len(mutants)} planted errors were noticed.")
+    return 1 if any(alive) else 0
 
 
 if __name__ == "__main__":

@@ -95,11 +95,13 @@ PLANTED = [
         "src/rheos/forecast/engine.py",
         "return self.model.bounds.clip(self._calibrate(values, center))",
         "return self._calibrate(values, center)",
+        "tests/forecast/test_bounds.py",
     ),
     (
         "src/rheos/forecast/held_out.py",
         "if recording not in last or origin - last[recording] >= step:",
         "if recording not in last or origin - last[recording] >= 1:",
+        _HELD,
     ),
     (
         "src/rheos/forecast/held_out.py",
