@@ -152,4 +152,54 @@ PLANTED = [
         "return np.concatenate([alike, without, own])",
         "return np.concatenate([alike, alike, alike])",
     ),
+    (
+        "src/rheos/data/calendar.py",
+        "1 if turns < 10 and fine else HARMONICS[name]",
+        "1 if turns < 10 else HARMONICS[name]",
+        "tests/data/test_calendar.py",
+    ),
+    (
+        "src/rheos/data/calendar.py",
+        "length / step > _MANY_FRAMES",
+        "length / step > 1",
+        "tests/data/test_calendar.py",
+    ),
+    (
+        "src/rheos/data/calendar.py",
+        "resolved = int(np.ceil(length / (2 * step))) - 1",
+        "resolved = int(np.ceil(length / (2 * step)))",
+        "tests/data/test_calendar.py",
+    ),
+    (
+        "src/rheos/data/calendar.py",
+        '(_field(stamps, "day_of_year") - 1 + day)',
+        '(_field(stamps, "day_of_year") + day)',
+        "tests/data/test_calendar.py",
+    ),
+    (
+        "src/rheos/data/anchor/base.py",
+        "away = history.astype(np.float64) - last_observed(history)[:, None]",
+        "away = history.astype(np.float64)",
+    ),
+    ("src/rheos/data/anchor/base.py", "np.maximum(own, _CELL_FLOOR * typical)", "own"),
+    (
+        "src/rheos/data/anchor/base.py",
+        "self.scale[frames:] * self.rhythm(batch)",
+        "np.broadcast_to(self.scale[frames:], batch.future.shape)",
+    ),
+    (
+        "src/rheos/data/anchor/base.py",
+        "np.nansum(error**2, axis=0), np.isfinite(error).sum(0)",
+        "np.nansum(error**2, axis=0), np.full(error.shape[1:], len(error))",
+    ),
+    (
+        "src/rheos/data/codec/covariates.py",
+        "np.where(seen, values - mean, 0.0) ** 2",
+        "np.where(seen, values, 0.0) ** 2",
+    ),
+    (
+        "src/rheos/data/codec/covariates.py",
+        "count = np.maximum(seen.sum(0), 1)",
+        "count = np.full(values.shape[1:], len(values))",
+    ),
 ]

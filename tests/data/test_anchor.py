@@ -110,6 +110,14 @@ def test_canonical_data_have_unit_variance_at_every_lead(config):
         assert ratio == pytest.approx(np.sqrt([1, 2, 3]), rel=0.05)
 
 
+@pytest.mark.parametrize("config", [Persistence(), Seasonal()], ids=repr)
+def test_the_scale_is_that_of_what_was_observed(config):
+    source = source_of(noisy(missing=0.4), lags=(12,), periods=(12,))
+    fitted, batch = config.fit(source, everything(source)), source.batch(everything(source))
+    residual = batch.future - fitted.future(batch)
+    assert fitted.scale[6:] == pytest.approx(np.sqrt(np.nanmean(residual**2, axis=0)), rel=1e-5)
+
+
 def test_last_observed_by_hand():
     history = np.array([[1.0, 2.0, np.nan], [np.nan, np.nan, np.nan], [4.0, np.nan, 5.0]])[..., None]
     assert last_observed(history)[:, 0].tolist() == [2, 0, 5]

@@ -5,6 +5,7 @@ import pytest
 
 from rheos.core.errors import IncompatibleError, InputError
 from rheos.data.codec import CODECS, Chain, Increments, Log, Scale
+from rheos.data.codec.covariates import Covariates
 from rheos.data.dataset import Dataset, Layout, Recording
 
 CODINGS = [
@@ -152,3 +153,28 @@ def test_links_are_fitted_on_what_the_links_before_give():
     steps = np.diff(np.log(data.recordings[0].values[:, 0]))
     assert fitted.links[2].location[0] == pytest.approx(steps.mean())
     assert fitted.links[2].scale[0] == pytest.approx(steps.std())
+
+
+def test_covariates_are_in_units_of_their_own_spread():
+    """Mean and deviation of what all recordings hold; a column that never changes has deviation 1."""
+    rng = np.random.default_rng(4)
+    plans = [rng.normal(50, 4, size=(n, 2)) for n in (30, 50)]
+    for plan in plans:
+        plan[:, 1] = 7.0
+        plan[::3, 0] = np.nan
+    sizes = [np.array([3.0]), np.array([9.0])]
+    data = Dataset(
+        layout=Layout(channels=("a",), known_future=("plan", "flat"), static=("size",)),
+        recordings=tuple(
+            Recording.of(np.zeros((len(plan), 1)), known_future=plan, static=size)
+            for plan, size in zip(plans, sizes, strict=True)
+        ),
+    )
+    fitted = Covariates.restore(Covariates.fit(data).to_arrays())
+    seen = np.concatenate(plans)[:, 0]
+    coded = fitted.encode("known_future", plans[0])
+    assert coded[:, 0] == pytest.approx(
+        (plans[0][:, 0] - np.nanmean(seen)) / np.nanstd(seen), rel=1e-4, nan_ok=True
+    )
+    assert (coded[:, 1] == 0).all()
+    assert fitted.encode("static", sizes[1]) == pytest.approx([1.0])

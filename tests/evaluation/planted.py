@@ -1,43 +1,53 @@
-"""Planted errors of evaluation: (file, line as it is, line gone wrong)."""
+"""Planted errors of evaluation: (file, line as it is, line gone wrong, tests)."""
 
+BACKTEST = "tests/evaluation/test_backtest.py"
+CARD = "tests/evaluation/test_scorecard.py"
 COMPARE = "tests/evaluation/test_compare.py"
+TALLY = "tests/evaluation/test_tally.py"
 
 PLANTED = [
     (
         "src/rheos/evaluation/tally.py",
         "ensemble.var(0, ddof=1, dtype=np.float64) * (count + 1) / count",
         "ensemble.var(0, ddof=1, dtype=np.float64)",
+        TALLY,
     ),
     (
         "src/rheos/evaluation/tally.py",
         "loss = quantile_loss(ensemble.sum(2), total, LEVELS_19)",
         "loss = quantile_loss(ensemble.mean(2), total, LEVELS_19)",
+        TALLY,
     ),
     (
         "src/rheos/evaluation/tally.py",
         "error = aggregate(squared / scale**2)",
         "error = aggregate(squared / scale)",
+        TALLY,
     ),
     (
         "src/rheos/evaluation/scorecard.py",
         "return np.asarray(aggregate(scores.reshape(windows, -1), axes=1))",
         "return np.asarray(aggregate(scores.reshape(-1, windows), axes=0))",
+        CARD,
     ),
-    ("src/rheos/evaluation/verdict.py", "if low > 0:", "if value > 0:"),
+    ("src/rheos/evaluation/verdict.py", "if low > 0:", "if value > 0:", CARD),
     (
         "src/rheos/evaluation/windows.py",
         "return [[r.observed - horizon * k for k in range(count, 0, -1)] for r in dataset.recordings]",
         "return [[r.observed - horizon * k - 1 for k in range(count, 0, -1)] for r in dataset.recordings]",
+        BACKTEST,
     ),
     (
         "src/rheos/evaluation/backtest.py",
         "recordings=tuple(r.until(cut) for r, cut in seen)",
         "recordings=tuple(r for r, cut in seen)",
+        BACKTEST,
     ),
     (
         "src/rheos/evaluation/backtest.py",
         "at = dataset[names].reindex(time=times[i])",
         "at = dataset[names].isel(time=slice(len(times[i])))",
+        BACKTEST,
     ),
     (
         "src/rheos/evaluation/comparison/comparison.py",
@@ -98,5 +108,11 @@ PLANTED = [
         "clip(shortest // _HELD_OUT // self.horizon, 1, self.windows)",
         "clip(shortest // self.horizon, 1, self.windows)",
         COMPARE,
+    ),
+    (
+        "src/rheos/evaluation/tally.py",
+        "np.linspace(0, count + 1, _BINS + 1), np.arange(count + 2)",
+        "np.linspace(0, count, _BINS + 1), np.arange(count + 2)",
+        TALLY,
     ),
 ]

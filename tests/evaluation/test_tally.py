@@ -82,6 +82,15 @@ def test_coverage_counts_truths_inside_the_interval():
     assert tally.histogram / 8000 == pytest.approx(np.full(20, 0.05), abs=0.01)
 
 
+@pytest.mark.parametrize("members", [2, 7, 19, 50, 100])
+def test_the_histogram_is_flat_where_every_rank_is_as_frequent(members):
+    """Whatever their number: ranks that do not fit into 20 bins are shared, or some bins would stick out."""
+    ensemble = np.arange(members, dtype=float)[:, None, None] * np.ones((1, members + 1, 1))
+    tally = Tally(np.ones(()), sums=True)
+    tally.add(ensemble, np.arange(members + 1)[:, None] - 0.5)
+    assert tally.histogram == pytest.approx(np.full(20, (members + 1) / 20))
+
+
 def test_wql_is_a_ratio_of_sums_over_everything():
     """GluonTS: quantiles by nearest rank, loss summed over all entries, over the summed magnitude."""
     made = cases()

@@ -1,5 +1,6 @@
 """Planted errors of training and forecasting: (file, line as it is, line gone wrong[, tests])."""
 
+_HELD = "tests/forecast/test_held_out.py"
 _KILL = "tests/forecast/test_kill.py tests/train"
 _BITS = "tests/forecast/test_same_bits.py"
 _LEAK = "tests/forecast/test_leakage.py"
@@ -94,10 +95,85 @@ PLANTED = [
         "src/rheos/forecast/engine.py",
         "return self.model.bounds.clip(self._calibrate(values, center))",
         "return self._calibrate(values, center)",
+        "tests/forecast/test_bounds.py",
     ),
     (
         "src/rheos/forecast/held_out.py",
         "if recording not in last or origin - last[recording] >= step:",
         "if recording not in last or origin - last[recording] >= 1:",
+        _HELD,
+    ),
+    (
+        "src/rheos/forecast/held_out.py",
+        "size = max(horizon, round(share * frames))",
+        "size = max(1, round(share * frames))",
+        _HELD,
+    ),
+    (
+        "src/rheos/forecast/held_out.py",
+        "first + (np.arange(count) + 0.5) * (frames - first) / count",
+        "first + np.arange(count) * (frames - first) / count",
+        _HELD,
+    ),
+    (
+        "src/rheos/forecast/held_out.py",
+        "(origin[:, None] + horizon <= start)",
+        "(origin[:, None] < start)",
+        _HELD,
+    ),
+    (
+        "src/rheos/forecast/held_out.py",
+        "(origin[:, None] + horizon <= end)",
+        "(origin[:, None] < end)",
+        _HELD,
+    ),
+    ("src/rheos/train/loop.py", "score * (1 + _UNTRAINED) if step == 0 else score", "score", "tests/train"),
+    (
+        "src/rheos/train/loop.py",
+        "len(trained) - 1 - int(np.argmin(trained))",
+        "len(trained) - int(np.argmin(trained))",
+        "tests/train",
+    ),
+    (
+        "src/rheos/train/loop.py",
+        '{"params": vectors, "weight_decay": 0.0}',
+        '{"params": vectors, "weight_decay": settings.weight_decay}',
+        "tests/train",
+    ),
+    (
+        "src/rheos/train/settings.py",
+        "int(budget * calls / spent)",
+        "int(budget * (calls + 1) / spent)",
+        "tests/train",
+    ),
+    (
+        "src/rheos/train/average.py",
+        "16.0 - inverse, 12.0 - inverse",
+        "16.0 - inverse, 12.0 + inverse",
+        "tests/train",
+    ),
+    (
+        "src/rheos/forecast/budget.py",
+        "4 * recipe.block * clip * width",
+        "4 * clip * width",
+        "tests/forecast/test_memory.py",
+    ),
+    (
+        "src/rheos/forecast/measure.py",
+        "np.sqrt(square / np.maximum(count, 1))",
+        "np.sqrt(square)",
+        "tests/forecast/test_measure.py",
+    ),
+    (
+        "src/rheos/forecast/measure.py",
+        "square += np.nansum(values**2",
+        "square = np.nansum(values**2",
+        "tests/forecast/test_measure.py",
+    ),
+    (
+        "src/rheos/forecast/measure.py",
+        "process.canonical(clip, context)[:, frames:]",
+        "process.canonical(clip, context)[:, :-frames]",
+        "tests/forecast/test_measure.py",
     ),
 ]

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,6 +66,8 @@ def test_what_is_needed_is_one_block_and_the_result_if_it_is_kept(table_model):
 
     few, many = (budget.needed(model, frame(n), (), in_memory=False) for n in (10, 10_000))
     assert few == many > 0
+    wider = replace(model, recipe=model.recipe.model_copy(update={"block": 3 * model.recipe.block}))
+    assert budget.needed(wider, frame(10), (), in_memory=False) == 3 * few
     kept = budget.needed(model, frame(10_000), (), in_memory=True)
     assert kept - many == 4 * 10_000 * 4 * 2
 

@@ -27,7 +27,7 @@ class Tally:
         covered: share inside the central 90 % interval, likewise.
         levels: coverage of the central 50, 80, 90 and 95 % intervals, `(4,)` a window.
         loss: quantile loss summed over entries, `(level,)` a window, and `magnitude` sum |y|.
-        histogram: ranks gathered into 20 bins of equal probability, as shares.
+        histogram: ranks gathered into 20 bins of equal probability; a rank that several bins meet is shared.
     """
 
     area: np.ndarray
@@ -63,8 +63,11 @@ class Tally:
         self.levels.append(np.array([aggregate(covered(ensemble, truth, p)) for p in (0.5, 0.8, 0.9, 0.95)]))
         self._add_quantiles(ensemble, truth)
         rank = ranks(ensemble, truth, seed=len(self.crps))
-        places = (rank[~np.isnan(rank)] + 0.5) / (count + 1)
-        self.histogram += np.histogram(places, bins=_BINS, range=(0, 1))[0]
+        times = np.bincount(rank[~np.isnan(rank)].astype(int), minlength=count + 1)
+        below = np.append(0, times.cumsum())
+        self.histogram += np.diff(
+            np.interp(np.linspace(0, count + 1, _BINS + 1), np.arange(count + 2), below)
+        )
 
     def _add_quantiles(self, ensemble: np.ndarray, truth: np.ndarray) -> None:
         seen = ~np.isnan(truth)
