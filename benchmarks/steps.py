@@ -105,9 +105,7 @@ def exact() -> list[dict[str, Any]]:
         rivals = {"ddim 50": published(law.schedule), "balanced 20": preset("balanced")}
         rivals |= {f"fast {n}": preset("fast").model_copy(update={"evaluations": n}) for n in FEW}
         errors = {name: law.errors(chosen) for name, chosen in rivals.items()}
-        found.append(
-            {"r": law.r, "history": law.history, "schedule": law.schedule.name(), "errors": errors}
-        )
+        found.append({"r": law.r, "history": law.history, "schedule": law.schedule.name(), "errors": errors})
     return found
 
 
