@@ -16,7 +16,7 @@ from rheos.score import aggregate, crps
 
 _LOWEST, _HIGHEST = 0.2, 5.0
 _STEPS = 16
-_ENTRIES = 4000
+_ENTRIES = 16_000
 _GOLDEN = (np.sqrt(5) - 1) / 2
 
 

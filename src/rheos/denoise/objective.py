@@ -16,6 +16,7 @@ from rheos.core.keys import Key, Purpose
 from rheos.core.method import Method, one_of
 from rheos.core.time_field import expand
 from rheos.denoise.denoiser import Denoiser
+from rheos.denoise.solver_error import SolverError
 from rheos.denoise.time_sampler import TIME_SAMPLERS, Uniform
 from rheos.denoise.times import TIMES, Shared
 
@@ -34,6 +35,7 @@ class Objective(Method):
         weight: "unit" on the network's raw output (1 / out^2 on data), "snr" (unit on noise),
             "min_snr" (min(SNR, gamma), arXiv 2303.09556), "p2" (SNR / (1 + SNR)^gamma, arXiv 2204.00227).
         gamma: cap of "min_snr" (published 5), exponent of "p2" (published 1).
+        solver_error: a penalty on what few-step solvers cannot follow; none unless it has a weight.
     """
 
     kind: Literal["denoising"] = "denoising"
@@ -41,6 +43,7 @@ class Objective(Method):
     times: AnyTimes = Shared()
     weight: Literal["unit", "snr", "min_snr", "p2"] = "unit"
     gamma: float = Field(default=5.0, gt=0.0)
+    solver_error: SolverError = SolverError()
 
     def data_weight(self, denoiser: Denoiser, t: Tensor) -> Tensor:
         """w_x(t), the weight on the squared data error; 0 where t = 0.
@@ -83,11 +86,16 @@ class Objective(Method):
         drawn = self.times(self.time_sampler, process.schedule, len(u0), u0.shape[1], key)
         t = process.field(drawn, u0.shape[1], context)
         z = process.noise.draw(key.at(Purpose.NOISE, key.step), u0.shape[1:], context, u0.dtype, u0.device)
-        mean = denoiser(process.diffuse(u0, t, z), t, context).mean
+        u = process.diffuse(u0, t, z)
+        mean = denoiser(u, t, context).mean
         observed = expand((t > 0.0).to(torch.float64), u0)
         if context.mask is not None:
             observed = observed * context.mask
         factor = expand(self.data_weight(denoiser, t).sqrt(), u0) * observed
         error = process.coordinates.metric(factor * (mean - u0), t, context)
         axes = tuple(range(1, u0.ndim))
-        return error.square().sum(axes) / observed.expand_as(u0).sum(axes).clamp(min=1.0)
+        observed = observed.expand_as(u0)
+        loss = error.square().sum(axes) / observed.sum(axes).clamp(min=1.0)
+        if (strength := self.solver_error.strength(key.step)) == 0.0:
+            return loss
+        return loss + strength * self.solver_error(denoiser, u, mean, t, observed, context)

@@ -1,8 +1,9 @@
 """How much to spend: a solver, a grid and a number of denoiser calls under one word.
 
 Chosen by the probe: on Gaussian data with variances from 1e-3 to 30 about a unit mean, the worst mode's
-variance is within 15 % (fast), 3 % (balanced) and 1 % (best) of the truth, on every schedule here. Even
-spacing in log-SNR treats all variances alike; the last ratio leaves the least of them unharmed.
+variance is within 15 % (fast), 3 % (balanced) and 1 % (best) of the truth, on every schedule here; and the
+ten calls of `fast` are nearer to the law of autoregressive clips than fifty of DDIM, evenly spaced in time.
+Even spacing in log-SNR treats all variances alike; the last ratio leaves the least of them unharmed.
 """
 
 from typing import Any, Literal, Self
@@ -16,7 +17,7 @@ from rheos.sample.correction import CORRECTIONS
 from rheos.sample.driver.parallel import Parallel
 from rheos.sample.grid import GRIDS, LogSNR, TimeGrid
 from rheos.sample.path import PATHS, Synchronous
-from rheos.sample.solver import SOLVERS, DPMpp2M, Exponential
+from rheos.sample.solver import SOLVERS, DPMpp2M, Exponential, UniPC
 
 AnySolver: Any = one_of(SOLVERS)
 AnyGrid: Any = one_of(GRIDS) | TimeGrid
@@ -79,7 +80,7 @@ class Preset(Method):
 
 
 PRESETS: dict[str, Preset] = {
-    "fast": Preset(solver=DPMpp2M(), grid=LogSNR(highest=50.0, lowest=0.006), evaluations=10),
+    "fast": Preset(solver=UniPC(order=3), grid=LogSNR(highest=28.0, lowest=0.014), evaluations=10),
     "balanced": Preset(),
     "best": Preset(solver=DPMpp2M(), grid=LogSNR(highest=80.0, lowest=0.003), evaluations=50),
 }

@@ -1,0 +1,176 @@
+"""How few evaluations DyDiff needs: `fast` at 5 to 10 against the published 50 steps of DDIM.
+
+On an exact law (autoregressive clips, exact denoiser) the probe gives mean and covariance of what either
+draws, with no Monte Carlo. On two trained models CRPS over held-out windows, same keys, windows and members.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import rheos
+from rheos.core.allocator import keep_large_buffers
+from rheos.core.context import Context
+from rheos.core.files import write_json
+from rheos.data.dataset import Dataset
+from rheos.data.generator import turbulence
+from rheos.data.reader import read
+from rheos.data.sample_data import path
+from rheos.denoise.oracle import GaussianOracle
+from rheos.evaluation.backtest import members_of, test_origins
+from rheos.evaluation.windows import cases
+from rheos.forecast.engine import Engine
+from rheos.process.recipes import DyDiff
+from rheos.process.schedule import Cosine, Linear, Schedule
+from rheos.sample import Preset, preset, probe
+from rheos.sample.grid import TimeGrid, Uniform
+from rheos.sample.solver import DDIM
+from rheos.score import crps
+from rheos.score.bootstrap import skill
+
+HISTORY, HORIZON = 4, 11  # of the published turbulence
+FEW = range(5, 11)
+
+
+def published(schedule: Schedule) -> Preset:
+    """DDIM, eta 0, 50 steps; under the cosine the released times k/1000, k = 982, 962, ..., 2.
+
+    The first is moved to the schedule's end, where the law of the noise is known.
+    """
+    released = torch.arange(982, 0, -20, dtype=torch.float64) / 1000.0
+    released[0] = schedule.t_max
+    even = TimeGrid(released) if isinstance(schedule, Cosine) else Uniform()
+    return Preset(solver=DDIM(), grid=even, evaluations=50)
+
+
+@dataclass(frozen=True)
+class Law:
+    """Clips with correlation `r` from frame to frame about a wave, and their DyDiff process."""
+
+    r: float
+    history: str
+    schedule: Schedule
+
+    def errors(self, chosen: Preset) -> dict[str, float]:
+        """Of the future that a preset draws: mean and covariance, and both as a distance of laws.
+
+        Mean and distance are in standard deviations of the future as a whole, sqrt(trace C); the covariance
+        as a share of C's norm. The distance is Wasserstein's second, |m - m'|^2 + tr(C + C' - 2 (C C')^1/2).
+        """
+        frame = torch.arange(HISTORY + HORIZON, dtype=torch.float64)
+        mean, covariance = 0.5 * torch.sin(0.7 * frame), self.r ** (frame[:, None] - frame).abs()
+        process = DyDiff(schedule=self.schedule, history=self.history).build()
+        context = Context()
+        true_mean, true = mean[HISTORY:], covariance[HISTORY:, HISTORY:]
+        if self.history == "clean":
+            seen = torch.tensor([1.0, 0.8, 1.2, 1.1], dtype=torch.float64)
+            context = Context(history_frames=HISTORY, history=(mean[:HISTORY] + seen).reshape(1, -1, 1))
+            gain = covariance[HISTORY:, :HISTORY] @ torch.linalg.inv(covariance[:HISTORY, :HISTORY])
+            true_mean, true = true_mean + gain @ seen, true - gain @ covariance[:HISTORY, HISTORY:]
+        oracle = GaussianOracle(mean, covariance, process)
+        law = probe(oracle, (HISTORY + HORIZON, 1), context=context, preset=chosen)
+        away, drawn = law.mean[HISTORY:] - true_mean, law.covariance[HISTORY:, HISTORY:]
+        size = true.trace().sqrt()
+        return {
+            "evaluations": law.evaluations,
+            "mean": float(away.norm() / size),
+            "covariance": float((drawn - true).norm() / true.norm()),
+            "distance": float((away.square().sum() + _bures(true, drawn)).sqrt() / size),
+        }
+
+
+def _bures(one: Tensor, other: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(one)
+    root = vectors * values.clamp(min=0.0).sqrt() @ vectors.mT
+    cross = torch.linalg.eigvalsh(root @ other @ root).clamp(min=0.0).sqrt().sum()
+    return (one.trace() + other.trace() - 2.0 * cross).clamp(min=0.0)
+
+
+LAWS = (
+    *(Law(r, history, Cosine()) for r in (0.5, 0.9) for history in ("clean", "diffused")),
+    Law(0.9, "clean", Linear()),
+)
+
+
+def exact() -> list[dict[str, Any]]:
+    """Errors on each law: of the published sampler, of `fast` at few evaluations and of `balanced`."""
+    found = []
+    for law in LAWS:
+        rivals = {"ddim 50": published(law.schedule), "balanced 20": preset("balanced")}
+        rivals |= {f"fast {n}": preset("fast").model_copy(update={"evaluations": n}) for n in FEW}
+        errors = {name: law.errors(chosen) for name, chosen in rivals.items()}
+        found.append({"r": law.r, "history": law.history, "schedule": law.schedule.name(), "errors": errors})
+    return found
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model to train: data, horizon, what is said of the fit, windows and members to score."""
+
+    dataset: Dataset
+    horizon: int
+    words: tuple[str, ...]
+    windows: int
+    members: int
+
+
+def trained() -> dict[str, Trained]:
+    """The two models; steps are fixed, so that the figures are the same on any quiet or busy machine."""
+    steps = ("process=dydiff", "training.checks=3")
+    return {
+        "elnino": Trained(
+            read(path("elnino")), 6, (*steps, "training.steps=240", "holdout=168"), windows=28, members=50
+        ),
+        "turbulence": Trained(
+            turbulence(frames=460, size=16, trajectories=1, seed=0),
+            4,
+            (*steps, "training.steps=150", "network.base=16", "block=16", "holdout=96"),
+            windows=24,
+            members=16,
+        ),
+    }
+
+
+def crps_of(case: Trained, forecaster: Any, chosen: Preset) -> np.ndarray:
+    """Fair CRPS of each held-out window, uncalibrated, in standard deviations of the training span."""
+    engine = Engine(forecaster.model, case.dataset, chosen, calibrated=False)
+    origins = test_origins(forecaster, case.dataset, case.windows)
+    scores = [
+        crps(members_of(engine, i, origin, case.members).astype(np.float64), truth).mean()
+        for i, origin, truth in cases(case.dataset, origins, case.horizon)
+    ]
+    return np.array(scores) / forecaster.model.scale.mean()
+
+
+def run(results: Path) -> None:
+    """Measure both and keep them, on one thread."""
+    torch.set_num_threads(1)
+    keep_large_buffers()
+    figures: dict[str, Any] = {"exact": exact(), "trained": {}}
+    for name, case in trained().items():
+        began = time.process_time()
+        forecaster = rheos.fit(case.dataset, case.horizon, words=list(case.words))
+        fitted = time.process_time()
+        ours = crps_of(case, forecaster, preset("fast"))
+        theirs = crps_of(case, forecaster, published(forecaster.model.denoiser.process.schedule))
+        gain = skill(ours, theirs)
+        figures["trained"][name] = {
+            "words": list(case.words),
+            "horizon": case.horizon,
+            "windows": len(ours),
+            "members": case.members,
+            "best_step": forecaster.model.history.best_step,
+            "fast": float(ours.mean()),
+            "ddim": float(theirs.mean()),
+            "gain": list(gain),
+            "fit_seconds": round(fitted - began, 1),
+            "score_seconds": round(time.process_time() - fitted, 1),
+        }
+        sys.stderr.write(f"{name}: fast {ours.mean():.4f}, ddim 50 {theirs.mean():.4f}, {gain}\n")
+    write_json(results / "steps.json", figures)
