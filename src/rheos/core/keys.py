@@ -125,23 +125,33 @@ class Key:
     def __len__(self) -> int:
         return len(self.member)
 
+    @property
+    def _stream(self) -> int:
+        """The counter's word for what the numbers are for."""
+        return (int(self.purpose) << 24) ^ (self.step & 0xFFFFFF)
+
     def _words(self, count: int, device: torch.device | str) -> Tensor:
         """int64 `(rows, 4 * ceil(count / 4))` of uniform 32-bit words."""
+        on_cpu = torch.device(device).type == "cpu"
+        return self._words_by_numpy(count) if on_cpu else self._words_by_torch(count, device)
+
+    def _words_by_torch(self, count: int, device: torch.device | str) -> Tensor:
+        """On any device."""
+        element = torch.arange(-(-count // 4), device=device)[None]
+        member, words = self.member.to(device)[:, None], self.words.to(device)
+        counter = (element & _MASK, element >> 32, torch.full_like(element, self._stream), member & _MASK)
+        return torch.stack(philox(counter, (words[:, :1], words[:, 1:])), dim=-1).flatten(1)
+
+    def _words_by_numpy(self, count: int) -> Tensor:
+        """The same on the CPU: numpy's small operations cost a third, and pieces stay in the cache."""
         blocks = -(-count // 4)
-        stream = (int(self.purpose) << 24) ^ (self.step & 0xFFFFFF)
-        if torch.device(device).type != "cpu":
-            element = torch.arange(blocks, device=device)[None]
-            member, words = self.member.to(device)[:, None], self.words.to(device)
-            counter = (element & _MASK, element >> 32, torch.full_like(element, stream), member & _MASK)
-            return torch.stack(philox(counter, (words[:, :1], words[:, 1:])), dim=-1).flatten(1)
-        # On the CPU the same by numpy, whose small operations cost a third, and in pieces that stay in cache.
         drawn = np.empty((len(self), blocks, 4), np.int64)
-        number, key = self.member.cpu().numpy()[:, None] & _MASK, self.words.cpu().numpy()
+        member, words = self.member.cpu().numpy()[:, None], self.words.cpu().numpy()
         piece = max(1, _PIECE // max(len(self), 1))
         for first in range(0, blocks, piece):
-            elements = np.arange(first, min(first + piece, blocks))[None]
-            position = (elements & _MASK, elements >> 32, np.full_like(elements, stream), number)
-            for place, word in enumerate(philox(position, (key[:, :1], key[:, 1:]))):
+            element = np.arange(first, min(first + piece, blocks))[None]
+            counter = (element & _MASK, element >> 32, np.full_like(element, self._stream), member & _MASK)
+            for place, word in enumerate(philox(counter, (words[:, :1], words[:, 1:]))):
                 drawn[:, first : first + piece, place] = word
         return torch.from_numpy(drawn).flatten(1)
 
