@@ -27,6 +27,15 @@ def test_philox_gives_the_published_words(counter, key, words):
     assert tuple(int(w) for w in out) == words
 
 
+@pytest.mark.parametrize(("rows", "count"), [(1, 1), (3, 10), (2, 40_000), (0, 5), (5, 0)])
+def test_words_are_the_same_by_either_library(rows, count):
+    """Numpy's, which the CPU uses, in one piece or many, and torch's, which devices use."""
+    key = Key.of(3, rows, "a").at(Purpose.STEP, 4)
+    words = key._words(count, "cpu")
+    assert words.shape == (rows, 4 * -(-count // 4))
+    assert torch.equal(words, key._words_by_torch(count, "cpu"))
+
+
 def test_a_member_does_not_depend_on_its_company():
     whole = Key.of(3, 10, "a", "2020-01-01").normal((4, 5))
     some = Key.of(3, [7, 2], "a", "2020-01-01").normal((4, 5))

@@ -38,13 +38,15 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/denoiser.py",
-        "seen = self.process.coordinates.to_seen(scaled, t, context)",
-        "seen = scaled",
+        "self.network(row.seen(scaled, context), row.level, context)",
+        "self.network(scaled, row.level, context)",
+        "tests/denoise/test_denoiser.py",
     ),
     (
-        "src/rheos/denoise/denoiser.py",
-        "level = clip_level(schedule.log_snr(per_frame(t, u.shape[0], u.shape[1])))",
-        "level = clip_level(0.5 * schedule.log_snr(per_frame(t, u.shape[0], u.shape[1])))",
+        "src/rheos/denoise/row.py",
+        "level = clip_level(schedule.log_snr(per_frame_each(times)))",
+        "level = clip_level(0.5 * schedule.log_snr(per_frame_each(times)))",
+        "tests/denoise/test_denoiser.py",
     ),
     (
         "src/rheos/denoise/objective.py",

@@ -318,8 +318,8 @@ PLANTED = [
     ),
     (
         "src/rheos/process/coordinates/bridge.py",
-        "return u + expand(t, u) * _start(context)",
-        "return u + expand(1.0 - t, u) * _start(context)",
+        "torch.addcmul(u, share, _start(context))",
+        "torch.addcmul(u, 1.0 - share, _start(context))",
     ),
     (
         "src/rheos/process/coordinates/bridge.py",

@@ -13,6 +13,8 @@ EVO = "tests/sample/test_evodiff.py"
 FIX = "tests/sample/test_correction.py"
 CALL = "tests/sample/test_sample.py"
 PROBE = "tests/sample/test_probe.py"
+COUNTS = "tests/sample/test_counts.py"
+KEYS = "tests/core/test_keys.py"
 
 PLANTED = [
     (KERNEL, "recursion = 1.0 - m / safe * recursion", "recursion = 1.0 - m * recursion", QUICK),
@@ -121,7 +123,7 @@ PLANTED = [
     (f"{SOLVER}/heun.py", "math.log1p(gain)", "gain", QUICK),
     (f"{SOLVER}/solver.py", "return State(u, answers[: self.keep])", "return State(u, answers[1:])", QUICK),
     (f"{SOLVER}/solver.py", "u = state.u * self.scale", "u = state.u.mul_(self.scale)", QUICK),
-    (f"{SOLVER}/solver.py", "noise[i] if bool(noise[i].any()) else None", "noise[i]", CALL),
+    (f"{SOLVER}/solver.py", "noise=added if draws else None", "noise=added", COUNTS),
     ("src/rheos/sample/grid/karras.py", "roots**self.rho", "roots ** (self.rho - 1)", QUICK),
     ("src/rheos/sample/grid/grid.py", "times[0] = schedule.t_max", "times[0] = times[0]", QUICK),
     ("src/rheos/sample/driver/sequential.py", "partial(draw, index)", "partial(draw, 0)", QUICK),
@@ -152,5 +154,25 @@ PLANTED = [
         "LogSNR(highest=100.0, lowest=0.005)",
         "LogSNR(highest=100.0, lowest=0.02)",
         PROBE,
+    ),
+    ("src/rheos/denoise/denoiser.py", "row = self._rows.get(id(t))", "row = None", COUNTS),
+    ("src/rheos/denoise/row.py", "if bool((scale.to(like.dtype) == 1.0).all()):", "if False:", COUNTS),
+    ("src/rheos/denoise/row.py", "if not bool(table.skip.any()) and ", "if ", COUNTS),
+    ("src/rheos/denoise/row.py", " and bool((table.out == 1.0).all()):", " and False:", COUNTS),
+    ("src/rheos/denoise/row.py", "@torch.inference_mode(False)\ndef rows_at(", "def rows_at(", COUNTS),
+    ("src/rheos/sample/course.py", "for time in move.times)", "for time in move.times[:1])", COUNTS),
+    ("src/rheos/process/coordinates/base.py", "reversed(self.parts)]", "self.parts]", COUNTS),
+    ("src/rheos/core/keys.py", "(word + turn * weyl for", "(word + weyl for", KEYS),
+    (
+        "src/rheos/core/keys.py",
+        "np.arange(first, min(first + piece, blocks))",
+        "np.arange(min(piece, blocks - first))",
+        KEYS,
+    ),
+    (
+        "src/rheos/core/keys.py",
+        "torch.full_like(element, self._stream)",
+        "torch.tensor(self._stream).to(device)",
+        COUNTS,
     ),
 ]

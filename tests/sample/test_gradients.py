@@ -26,6 +26,7 @@ from rheos.sample.solver import (
     LeastDifference,
     Midpoint,
     UniPC,
+    ready,
 )
 
 F64 = torch.float64
@@ -137,6 +138,14 @@ def nodes(schedule, steps):
     return torch.cat((times, torch.zeros(1, dtype=F64)))
 
 
+def plan(schedule, fields, u):
+    return ready(Midpoint().plan(schedule, fields), u)
+
+
+def solved(denoise, schedule, fields, u, inputs):
+    return adjoint(denoise, plan(schedule, fields, u), schedule, fields, u, inputs)
+
+
 def test_the_adjoints_error_falls_with_the_square_of_the_step():
     """Against plain gradients through so many steps that they are the equation's; and cosine to its own."""
     schedule = Linear()
@@ -147,10 +156,9 @@ def test_the_adjoints_error_falls_with_the_square_of_the_step():
     def through(steps, plain):
         u = start.clone().requires_grad_()
         if plain:
-            moves = [m.to(u) for m in Midpoint().plan(schedule, nodes(schedule, steps))]
-            end = sequential(denoise, moves, u, lambda step: u)
+            end = sequential(denoise, plan(schedule, nodes(schedule, steps), u), u, lambda step: u)
         else:
-            end = adjoint(denoise, schedule, nodes(schedule, steps), u, [])
+            end = solved(denoise, schedule, nodes(schedule, steps), u, [])
         (end * weight).sum().backward()
         return u.grad
 
@@ -186,7 +194,7 @@ def test_the_adjoints_memory_does_not_grow_with_the_steps():
         u = torch.ones(2, 3, 4, dtype=F64, requires_grad=True)
         fields, inputs = nodes(Linear(), steps), list(model.parameters())
         with torch.autograd.graph.saved_tensors_hooks(Held, lambda held: held.tensor):
-            end = adjoint(lambda v, t, m=model: m(v, t).mean, Linear(), fields, u, inputs)
+            end = solved(lambda v, t, m=model: m(v, t).mean, Linear(), fields, u, inputs)
             end.sum().backward()
         back.append(Held.most)
     assert kept[1] == kept[0]
@@ -199,7 +207,7 @@ def test_a_linear_equation_has_its_exponential_as_gradient():
     fields = nodes(schedule, 200)
     u = torch.ones(1, 1, 1, dtype=F64, requires_grad=True)
     first, last = (float(schedule.sigma(fields[i])) for i in (0, -2))
-    end = adjoint(lambda v, t: v * c / (c + schedule.sigma(t) ** 2), schedule, fields, u, [])
+    end = solved(lambda v, t: v * c / (c + schedule.sigma(t) ** 2), schedule, fields, u, [])
     end.backward()
     exact = math.sqrt((c + last**2) / (c + first**2)) * c / (c + last**2)
     assert float(u.grad) == pytest.approx(exact, rel=1e-3)

@@ -12,10 +12,10 @@ from rheos.process.noise import OrnsteinUhlenbeck, White
 from rheos.process.schedule import EDM, CondOT
 from rheos.sample import probe, sample
 from rheos.sample.correction import CORRECTIONS
+from rheos.sample.course import time_fields
 from rheos.sample.grid import LogSNR, TimeGrid
 from rheos.sample.path import PATHS, FrameByFrame, Pyramid, Rolling, Synchronous
 from rheos.sample.preset import Preset
-from rheos.sample.sample import time_fields
 from rheos.sample.solver import DDIM, DPMpp2M, Exponential, Heun
 
 F64 = torch.float64
@@ -31,7 +31,7 @@ WIDE = EDM(sigma_max=1e4)
 
 def test_a_pyramid_by_hand():
     times = torch.tensor([0.9, 0.5, 0.2], dtype=F64)
-    field = time_fields(Process(CondOT()), TimeGrid(torch.tensor([0.9999, 0.5, 0.2])), 4, GIVEN, Pyramid())
+    field = time_fields(TimeGrid(torch.tensor([0.9999, 0.5, 0.2])), 4, GIVEN.history_frames, Pyramid())
     a, b, c, o = 0.9999, 0.5, 0.2, 0.0
     expected = [[a, a, a], [b, a, a], [c, b, a], [o, c, b], [o, o, c], [o, o, o]]
     torch.testing.assert_close(field[:, 0, 1:], torch.tensor(expected, dtype=F64), rtol=1e-7, atol=0)

@@ -15,9 +15,9 @@ from rheos.process.coordinates import Anchored, FrameMixing, Identity
 from rheos.process.noise import White
 from rheos.process.schedule import EDM, SCHEDULES, CondOT, Cosine
 from rheos.sample import PRESETS, Preset, probe, sample, variance_ratio
+from rheos.sample.course import time_fields
 from rheos.sample.grid import GRIDS, LogSNR, TimeGrid
 from rheos.sample.preset import BOUNDS
-from rheos.sample.sample import time_fields
 from rheos.sample.solver import (
     DDIM,
     SOLVERS,
@@ -333,10 +333,10 @@ def test_the_probe_refuses_what_is_not_affine():
 
 
 def test_a_time_field_for_every_node():
-    fields = time_fields(Process(Cosine()), LogSNR().times(Cosine(), 5), FRAMES, CONTEXT)
+    fields = time_fields(LogSNR().times(Cosine(), 5), FRAMES, CONTEXT.history_frames)
     assert fields.shape == (6, 1, FRAMES)
     assert bool((fields[:, :, 0] == 0).all())
     assert bool((fields[-1] == 0).all())
     assert fields[:5, 0, 1].tolist() == LogSNR().times(Cosine(), 5).times.tolist()
-    alone = time_fields(Process(Cosine()), TimeGrid(torch.tensor([0.999], dtype=F64)), FRAMES, Context())
+    alone = time_fields(TimeGrid(torch.tensor([0.999], dtype=F64)), FRAMES, 0)
     assert alone.tolist() == [0.999, 0.0]

@@ -36,7 +36,11 @@ class Posterior:
 
 @runtime_checkable
 class Denoise(Protocol):
-    """Answers for u_0 given u_t: a trained denoiser, an exact oracle, or one of them under guidance."""
+    """Answers for u_0 given u_t: a trained denoiser, an exact oracle, or one of them under guidance.
+
+    One that has a method `at(times, like)` is asked through it, before the first step, for a denoiser with
+    the same answers that has done beforehand what follows from these times alone; see `Denoiser.at`.
+    """
 
     def __call__(self, u: Tensor, t: Tensor, context: Context) -> Posterior:
         """The posterior of u_0 given `u` at model time `t` (a time field)."""

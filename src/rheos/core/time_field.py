@@ -5,10 +5,47 @@ left-aligned, size-1 axes allowed. It lives in float64 on the CPU, because sched
 module broadcasts it.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from rheos.core.errors import IncompatibleError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Times:
+    """Time fields of one shape that are known before they are asked about; itself alone is equal to it.
+
+    Attributes:
+        fields: as the very objects that will be asked about.
+    """
+
+    fields: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What clips of one run have in common: a value, so that what follows from it can be kept.
+
+    Attributes:
+        shape: `(b, f, *features)`.
+        dtype: of the entries.
+        device: where they are.
+    """
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+
+    @classmethod
+    def of(cls, clip: Tensor) -> "Kind":
+        """A clip's kind."""
+        return cls(tuple(clip.shape), clip.dtype, clip.device)
+
+    def example(self) -> Tensor:
+        """A clip of this kind in the memory of one number; what it holds means nothing."""
+        return torch.empty((), dtype=self.dtype, device=self.device).expand(self.shape)
 
 
 def expand(field: Tensor, like: Tensor) -> Tensor:
@@ -24,13 +61,29 @@ def expand(field: Tensor, like: Tensor) -> Tensor:
     Raises:
         IncompatibleError: the axes do not match.
     """
-    if field.ndim > like.ndim or any(n not in (1, m) for n, m in zip(field.shape, like.shape, strict=False)):
+    return expand_each(field[None], like)[0]
+
+
+def expand_each(fields: Tensor, like: Tensor) -> tuple[Tensor, ...]:
+    """What :func:`expand` makes of each of several fields: one conversion for all of them.
+
+    Args:
+        fields: `(n, *field)`, the fields one after the other.
+        like: the clip.
+
+    Returns:
+        n views, each broadcastable to the clip.
+
+    Raises:
+        IncompatibleError: the axes do not match.
+    """
+    shape, axes = tuple(fields.shape[1:]), fields.ndim - 1
+    if axes > like.ndim or any(n not in (1, m) for n, m in zip(shape, like.shape, strict=False)):
         raise IncompatibleError(
-            f"a time field of shape {tuple(field.shape)} does not lead the clip's shape {tuple(like.shape)}."
+            f"a time field of shape {shape} does not lead the clip's shape {tuple(like.shape)}."
         )
-    return field.to(dtype=like.dtype, device=like.device).reshape(
-        field.shape + (1,) * (like.ndim - field.ndim)
-    )
+    cast = fields.to(dtype=like.dtype, device=like.device)
+    return cast.reshape(cast.shape + (1,) * (like.ndim - axes)).unbind(0)
 
 
 def per_frame(field: Tensor, batch: int, frames: int) -> Tensor:
@@ -46,10 +99,14 @@ def per_frame(field: Tensor, batch: int, frames: int) -> Tensor:
     Returns:
         Tensor `(batch, frames)`, same dtype and device.
     """
-    if field.ndim > 2:
-        field = field.flatten(2).amax(2)
-    field = field.reshape(field.shape + (1,) * (2 - field.ndim))
-    return field.expand(batch, frames)
+    return per_frame_each(field[None])[0].expand(batch, frames)
+
+
+def per_frame_each(fields: Tensor) -> Tensor:
+    """The one time a frame of each of several fields `(n, *field)`: `(n, 1 or batch, 1 or frames)`."""
+    if fields.ndim > 3:
+        fields = fields.flatten(3).amax(3)
+    return fields.reshape(fields.shape + (1,) * (3 - fields.ndim))
 
 
 def per_clip(field: Tensor) -> Tensor:

@@ -7,14 +7,14 @@ from torch import Tensor, nn
 from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.core.protocols import Posterior
-from rheos.core.time_field import clip_level, expand, per_frame
+from rheos.core.time_field import Kind, Times
 from rheos.denoise.prediction import (
     Coefficients,
     Prediction,
     check_prediction,
     coefficients,
-    input_scale,
 )
+from rheos.denoise.row import Row, rows, rows_at
 from rheos.process.process import Process
 
 
@@ -59,16 +59,22 @@ class Denoiser(nn.Module):
         """The conversion table's row at a time field."""
         return coefficients(self.prediction, self.process.schedule, t, self.sigma_data)
 
-    def raw(
-        self, u: Float[Tensor, "b f *features"], t: Tensor, context: Context
+    def answer(
+        self, u: Float[Tensor, "b f *features"], row: Row, context: Context
     ) -> Float[Tensor, "b f *features"]:
-        """The network's own output."""
-        schedule = self.process.schedule
-        scaled = expand(input_scale(schedule, t, self.sigma_data), u) * u
-        level = clip_level(schedule.log_snr(per_frame(t, u.shape[0], u.shape[1])))
-        seen = self.process.coordinates.to_seen(scaled, t, context)
-        output: Tensor = self.network(seen, level.to(dtype=u.dtype, device=u.device), context)
-        return output
+        """The mean of u_0 by the network's answer: at most three operations and what C_t takes."""
+        scaled = u if row.scale is None else row.scale * u
+        output: Tensor = self.network(row.seen(scaled, context), row.level, context)
+        return output if row.mean is None else torch.addcmul(row.mean[0] * u, row.mean[1], output)
+
+    def at(self, times: Times, like: Float[Tensor, "b f *features"]) -> "AtTimes":
+        """This denoiser with what follows from the times of a grid computed beforehand.
+
+        Args:
+            times: what it will be asked about.
+            like: a clip, whose shape, dtype and device those to come have.
+        """
+        return AtTimes(self, times, like)
 
     def forward(
         self, u: Float[Tensor, "b f *features"], t: Tensor, context: Context | None = None
@@ -83,6 +89,24 @@ class Denoiser(nn.Module):
         Raises:
             IncompatibleError: `t` does not lead the clip's shape.
         """
-        row = self.coefficients(t)
-        output = self.raw(u, t, context if context is not None else Context())
-        return Posterior(mean=torch.addcmul(expand(row.skip, u) * u, expand(row.out, u), output))
+        row = rows(self.prediction, self.process, self.sigma_data, t[None], u)[0]
+        return Posterior(self.answer(u, row, Context() if context is None else context))
+
+
+class AtTimes:
+    """A denoiser that computes no coefficient, moves nothing and waits for nothing at times it knows."""
+
+    def __init__(self, denoiser: Denoiser, times: Times, like: Tensor) -> None:
+        """See :meth:`Denoiser.at`."""
+        self._denoiser = denoiser
+        # Held, so that no other field gets the place of one of these: rows are found by identity.
+        self._times = times
+        self._rows = rows_at(denoiser.prediction, denoiser.process, denoiser.sigma_data, times, Kind.of(like))
+
+    def __call__(self, u: Tensor, t: Tensor, context: Context) -> Posterior:
+        """The posterior mean of u_0; at other times by the denoiser itself."""
+        row = self._rows.get(id(t))
+        if row is None:
+            posterior: Posterior = self._denoiser(u, t, context)
+            return posterior
+        return Posterior(self._denoiser.answer(u, row, context))

@@ -1,6 +1,7 @@
 """The process: u_t = alpha(t) u_0 + sigma(t) z in canonical coordinates, x_t = C_t(u_t) for the network."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -132,9 +133,8 @@ class Process(Method):
         Raises:
             IncompatibleError: history is clean, but the context has none.
         """
-        last = torch.tensor(self.schedule.t_max, dtype=torch.float64)
         z = self.noise.draw(key.at(Purpose.START), shape[1:], context, dtype, device)
-        u = float(self.schedule.sigma(last)) * z
+        u = _last_sigma(self.schedule) * z
         frames = context.history_frames
         if self.history == "diffused" or frames == 0:
             return u
@@ -153,3 +153,9 @@ class Process(Method):
         if self.history == "diffused" or context.history_frames == 0:
             return t
         return with_clean_history(t, context.history_frames, frames)
+
+
+@lru_cache(maxsize=32)
+def _last_sigma(schedule: Schedule) -> float:
+    """Sigma where generation starts."""
+    return float(schedule.sigma(torch.tensor(schedule.t_max, dtype=torch.float64)))

@@ -1,5 +1,6 @@
 """Noise becomes clips: one call for any denoiser, process, solver and grid."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as fields_of
@@ -12,14 +13,14 @@ from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise
+from rheos.core.time_field import Kind
 from rheos.process import Process
-from rheos.process.schedule import Schedule
 from rheos.sample.check import Gradients, check
+from rheos.sample.course import Course
 from rheos.sample.driver import adjoint, checkpointed, corrected, parallel, sequential
-from rheos.sample.grid import TimeGrid
-from rheos.sample.path import Path
 from rheos.sample.preset import Preset
 from rheos.sample.preset import preset as preset_of
+from rheos.sample.solver import Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,11 @@ def sample(
         raise InputError(f"the key has {len(key)} rows, but {shape[0]} clips are asked for: give one a clip.")
     check(process, preset, gradients, trajectory)
     place = _device_of(denoise) if device is None else torch.device(device)
-    context = context.to(place, dtype)
-    fields = time_fields(process, preset.times(process.schedule), shape[1], context, preset.path)
+    context, key = context.to(place, dtype), key.to(place)
+    known = context.history_frames if process.history == "clean" else 0
+    course = Course(preset, process.schedule, known, Kind(tuple(shape), dtype, place))
     counter = _Counter(denoise, context)
-    nodes: list[Tensor] = []
+    kept: list[Tensor] = []
 
     def draw(purpose: Purpose, step: int) -> Tensor:
         return process.noise.draw(key.at(purpose, step), shape[1:], context, dtype, place)
@@ -93,63 +95,43 @@ def sample(
     with torch.set_grad_enabled(gradients != "none"):
         u = process.start(context, key, shape, dtype, place)
         if gradients == "adjoint":
-            u = adjoint(counter, process.schedule, fields, u, _inputs(denoise, context))
+            moves, inputs = counter.foreseen(course, u), _inputs(denoise, context)
+            u = adjoint(counter, moves, process.schedule, course.fields(), u, inputs)
         else:
             again = gradients == "checkpointed"
-            visit = nodes.append if trajectory else None
-            u = _drive(counter, preset, process.schedule, fields, u, draw, again, visit)
+            u = _drive(counter, course, u, draw, again, kept.append if trajectory else None)
         clips = _with_history(process.read(u, context), context)
     return Sample(
         clips=clips,
         evaluations=counter.calls,
-        trajectory=torch.stack(nodes) if trajectory else None,
+        trajectory=torch.stack(kept) if trajectory else None,
         warnings=_warnings(clips),
     )
 
 
 def _drive(
     counter: "_Counter",
-    preset: Preset,
-    schedule: Schedule,
-    fields: Tensor,
+    course: Course,
     u: Tensor,
     draw: Callable[[Purpose, int], Tensor],
     again: bool,
     visit: Callable[[Tensor], None] | None,
 ) -> Tensor:
     """The clip at the last node, by the driver that the preset asks for."""
+    preset, schedule = course.preset, course.schedule
     solver, of_step = preset.solver, partial(draw, Purpose.STEP)
     if preset.corrections:
         of_correction = partial(draw, Purpose.CORRECTION)
         parts = preset.corrections
-        return corrected(counter, solver, schedule, fields, u, parts, of_step, of_correction, visit)
+        return corrected(counter, solver, schedule, course.fields(), u, parts, of_step, of_correction, visit)
     if preset.parallel is not None:
-        nodes = parallel(counter.of_copies, solver, schedule, fields, u, of_step, preset.parallel)
+        clips = parallel(counter.of_copies, solver, schedule, course.fields(), u, of_step, preset.parallel)
         if visit is not None:
-            for node in nodes:
-                visit(node)
-        return nodes[-1]
-    moves = [move.to(u) for move in solver.plan(schedule, fields)]
+            for clip in clips:
+                visit(clip)
+        return clips[-1]
+    moves = counter.foreseen(course, u)
     return (checkpointed if again else sequential)(counter, moves, u, of_step, visit)
-
-
-def time_fields(
-    process: Process, grid: TimeGrid, frames: int, context: Context, path: Path | None = None
-) -> Tensor:
-    """The time fields of all nodes, float64 `(steps + 1, *field)`, the last one 0 everywhere.
-
-    Args:
-        process: says which frames are clean.
-        grid: the times.
-        frames: f of the clips.
-        context: says how many frames are history.
-        path: which frame is how far; all at one time unless said.
-    """
-    times = torch.cat((grid.times, torch.zeros(1, dtype=torch.float64)))
-    if path is not None and path.delay(len(grid)) > 0:
-        known = 0 if process.history == "diffused" else context.history_frames
-        return path.fields(times, known, frames)
-    return torch.stack([process.field(time, frames, context) for time in times])
 
 
 class _Counter:
@@ -163,6 +145,14 @@ class _Counter:
     def __call__(self, u: Tensor, t: Tensor) -> Tensor:
         self.calls += 1
         return self._denoise(u, t, self._context).mean
+
+    def foreseen(self, course: Course, like: Tensor) -> Sequence[Move]:
+        """The solver's moves for clips as `like`; what follows from their times alone is done beforehand."""
+        plan = course.plan()
+        at = getattr(self._denoise, "at", None)
+        if at is not None:
+            self._denoise = at(plan.times, like)
+        return plan.moves
 
     def of_copies(self, copies: int) -> Callable[[Tensor, Tensor], Tensor]:
         """The denoiser of several copies of the batch, one after the other; each counts as a call."""
@@ -210,6 +200,9 @@ def _with_history(clips: Tensor, context: Context) -> Tensor:
 
 def _warnings(clips: Tensor) -> tuple[str, ...]:
     """What the user should know of these clips."""
+    # One pass where all is well: a sum is finite only if every term is.
+    if math.isfinite(float(clips.detach().sum())):
+        return ()
     bad = int((~torch.isfinite(clips.detach().flatten(1)).all(1)).sum())
     if bad == 0:
         return ()

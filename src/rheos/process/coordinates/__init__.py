@@ -1,7 +1,7 @@
 """Coordinates: what the network sees of a canonical clip."""
 
 from rheos.process.coordinates.anchored import Anchored
-from rheos.process.coordinates.base import Composed, Coordinates
+from rheos.process.coordinates.base import Composed, Coordinates, Seen
 from rheos.process.coordinates.bridge import Bridge
 from rheos.process.coordinates.frame_mixing import FrameMixing
 from rheos.process.coordinates.gaussian_process import GaussianProcess
@@ -24,4 +24,5 @@ __all__ = [
     "FrameMixing",
     "GaussianProcess",
     "Identity",
+    "Seen",
 ]

@@ -5,7 +5,7 @@ lives in u.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -15,6 +15,15 @@ from torch import Tensor
 
 from rheos.core.context import Context
 from rheos.core.method import Method
+from rheos.process.noise.along_frames import apply
+
+Seen = Callable[[Tensor, Context], Tensor]
+"""C_t at one time: canonical clip and context to the seen clip."""
+
+
+def along_frames(matrix: Tensor) -> Seen:
+    """The map that multiplies a clip's frames by a matrix `(f, f)`, or by one for each clip `(b, f, f)`."""
+    return lambda u, context: apply(matrix, u)
 
 
 class Coordinates(Method, ABC):
@@ -28,6 +37,18 @@ class Coordinates(Method, ABC):
         self, u: Float[Tensor, "b f *features"], t: Tensor, context: Context
     ) -> Float[Tensor, "b f *features"]:
         """C_t(u), what the network sees."""
+
+    def seen_at(self, times: Tensor, like: Tensor) -> list[Seen]:
+        """C_t at several times, with all that depends on time alone computed once, and kept.
+
+        Args:
+            times: `(n, *field)`, the time fields one after the other.
+            like: a clip, whose shape, dtype and device those to come have.
+        """
+        return [self._at(t) for t in times]
+
+    def _at(self, t: Tensor) -> Seen:
+        return lambda u, context: self.to_seen(u, t, context)
 
     @abstractmethod
     def to_canonical(
@@ -84,6 +105,20 @@ class Composed(Coordinates):
         for part in reversed(self.parts):
             u = part.to_seen(u, t, context)
         return u
+
+    def seen_at(self, times: Tensor, like: Tensor) -> list[Seen]:
+        """Each part's, chained."""
+        columns = [part.seen_at(times, like) for part in reversed(self.parts)]
+
+        def chain(steps: tuple[Seen, ...]) -> Seen:
+            def seen(u: Tensor, context: Context) -> Tensor:
+                for step in steps:
+                    u = step(u, context)
+                return u
+
+            return seen
+
+        return [chain(steps) for steps in zip(*columns, strict=True)]
 
     def to_canonical(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
         """The outermost part is undone first."""

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
-from rheos.core.time_field import expand
-from rheos.process.coordinates.base import Coordinates
+from rheos.core.time_field import expand, expand_each
+from rheos.process.coordinates.base import Coordinates, Seen
 
 
 class Bridge(Coordinates):
@@ -27,7 +27,11 @@ class Bridge(Coordinates):
         Raises:
             IncompatibleError: the context has no anchor to start from.
         """
-        return u + expand(t, u) * _start(context)
+        return self.seen_at(t[None], u)[0](u, context)
+
+    def seen_at(self, times: Tensor, like: Tensor) -> list[Seen]:
+        """One operation a time."""
+        return [_on_the_way(share) for share in expand_each(times, like)]
 
     def to_canonical(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
         """X - t * start.
@@ -57,3 +61,7 @@ def _start(context: Context) -> Tensor:
             "a bridge starts from Context.anchor, which is None; give one or use plain coordinates."
         )
     return context.anchor
+
+
+def _on_the_way(share: Tensor) -> Seen:
+    return lambda u, context: torch.addcmul(u, share, _start(context))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rheos.core.context import Context
 from rheos.core.time_field import expand, per_clip
-from rheos.process.coordinates.base import Coordinates
+from rheos.process.coordinates.base import Coordinates, Seen, along_frames
 from rheos.process.schedule.cosine import Cosine
 
 
@@ -49,12 +49,15 @@ class FrameMixing(Coordinates):
 
     def to_seen(self, u: Tensor, t: Tensor, context: Context) -> Tensor:
         """M_t u."""
+        return self.seen_at(t[None], u)[0](u, context)
+
+    def seen_at(self, times: Tensor, like: Tensor) -> list[Seen]:
+        """One small matrix a time and, where fields tell clips apart, a clip."""
         if self.floor == 1.0:
-            return u
-        mixing = self.matrix(per_clip(t), u.shape[1]).to(dtype=u.dtype, device=u.device)
-        # Under autocast the product would be rounded to bfloat16 before the network sees it.
-        with torch.autocast(u.device.type, enabled=False):
-            return torch.matmul(mixing, u.flatten(2)).reshape(u.shape)
+            return [lambda u, context: u] * len(times)
+        levels = torch.stack([per_clip(t) for t in times])
+        matrices = self.matrix(levels, like.shape[1]).to(dtype=like.dtype, device=like.device)
+        return [along_frames(matrix) for matrix in matrices.unbind(0)]
 
     def to_canonical(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
         """The bidiagonal inverse: u_0 = x_0, u_k = (x_k - r x_{k-1}) / sqrt(g)."""

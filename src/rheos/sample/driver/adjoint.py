@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from rheos.core.time_field import expand
 from rheos.process.schedule import Schedule
-from rheos.sample.solver import Answer, Midpoint, Move, State
+from rheos.sample.solver import Answer, Move, State
 from rheos.sample.solver.kernel import Path
 
 
@@ -102,12 +102,18 @@ class _Adjoint(torch.autograd.Function):
 
 
 def adjoint(
-    denoise: Answer, schedule: Schedule, fields: Tensor, u: Tensor, inputs: Sequence[Tensor]
+    denoise: Answer,
+    moves: Sequence[Move],
+    schedule: Schedule,
+    fields: Tensor,
+    u: Tensor,
+    inputs: Sequence[Tensor],
 ) -> Tensor:
     """Run the midpoint solver; gradients follow from the adjoint equation.
 
     Args:
         denoise: `(u, time field)` to the mean of u_0.
+        moves: the midpoint solver's plan, in the dtype and on the device of `u`.
         schedule: the noise schedule.
         fields: time fields of the nodes, float64 `(steps + 1, *field)`, the last one 0.
         u: the clip at the first node; left as it is.
@@ -116,7 +122,6 @@ def adjoint(
     Returns:
         The clip at the last node.
     """
-    moves = [move.to(u) for move in Midpoint().plan(schedule, fields)]
     way = _Way(denoise, schedule, fields[:-1], moves[:-1])
     last: Tensor = _Adjoint.apply(way, u, *inputs) if len(fields) > 2 else u
     return moves[-1].apply(State(last), denoise, lambda: u).u

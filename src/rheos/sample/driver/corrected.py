@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rheos.process.schedule import Schedule
 from rheos.sample.correction import Correction, Node
-from rheos.sample.solver import Answer, Solver, State
+from rheos.sample.solver import Answer, Solver, State, ready
 
 
 def corrected(
@@ -41,7 +41,7 @@ def corrected(
         The clip at the last node.
     """
     state, numbers = State(u), count()
-    moves = [move.to(u) for move in solver.plan(schedule, fields)]
+    moves = ready(solver.plan(schedule, fields), u)
     if visit is not None:
         visit(u)
     for index in range(len(moves)):
@@ -52,7 +52,7 @@ def corrected(
             state = replace(state, u=changed)
             if time is not node.time:
                 fields = _moved(fields, index + 1, time)
-                moves = [move.to(u) for move in solver.plan(schedule, fields)]
+                moves = ready(solver.plan(schedule, fields), u)
         if visit is not None:
             visit(state.u)
     return state.u

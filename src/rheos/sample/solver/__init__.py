@@ -9,7 +9,7 @@ from rheos.sample.solver.heavy_ball import HeavyBall
 from rheos.sample.solver.heun import Heun
 from rheos.sample.solver.least_difference import LeastDifference
 from rheos.sample.solver.midpoint import Midpoint
-from rheos.sample.solver.solver import Answer, Draw, LinearMove, Move, Solver, State
+from rheos.sample.solver.solver import Answer, Draw, LinearMove, Move, Solver, State, ready
 from rheos.sample.solver.unipc import UniPC
 
 SOLVERS = (
@@ -47,4 +47,5 @@ __all__ = [
     "Solver",
     "State",
     "UniPC",
+    "ready",
 ]

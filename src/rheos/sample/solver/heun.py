@@ -42,6 +42,11 @@ class HeunMove(Move):
     raised: Tensor | None
     noise: Tensor | None
 
+    @property
+    def times(self) -> tuple[Tensor, ...]:
+        """Where the step starts and, where it is corrected, where it ends."""
+        return (self.time,) if self.correction is None else (self.time, self.after)
+
     def to(self, like: Tensor) -> Self:
         """The coefficients in a clip's dtype, on its device, shaped to broadcast against it."""
         names = ("scale", "weight", "correction", "raised", "noise")

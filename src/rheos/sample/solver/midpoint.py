@@ -32,6 +32,11 @@ class MidpointMove(Move):
     first: tuple[Tensor, Tensor]
     second: tuple[Tensor, Tensor, Tensor] | None
 
+    @property
+    def times(self) -> tuple[Tensor, ...]:
+        """Where the step starts and its middle."""
+        return (self.time,) if self.second is None else (self.time, self.middle)
+
     def to(self, like: Tensor) -> Self:
         """The coefficients in a clip's dtype, on its device, shaped to broadcast against it."""
         first = (expand(self.first[0], like), expand(self.first[1], like))

@@ -1,15 +1,15 @@
 """What every solver promises: coefficients once per grid, then steps of a few operations each."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import torch
 from torch import Tensor
 
 from rheos.core.method import Method
-from rheos.core.time_field import expand
+from rheos.core.time_field import expand_each
 from rheos.process.schedule import Schedule
 
 Answer = Callable[[Tensor, Tensor], Tensor]
@@ -27,11 +27,27 @@ class State:
 
 
 class Move(ABC):
-    """One step with its coefficients: first `to` a clip's dtype and device, then `apply`."""
+    """One step with its coefficients: first `to` a clip's dtype and device, then `apply`.
+
+    Attributes:
+        time: the field at which the denoiser is asked first.
+    """
+
+    time: Tensor
+
+    @property
+    def times(self) -> tuple[Tensor, ...]:
+        """All fields at which the denoiser is asked, as the objects it gets."""
+        return (self.time,)
 
     @abstractmethod
     def to(self, like: Tensor) -> Self:
         """The coefficients in a clip's dtype, on its device, shaped to broadcast against it."""
+
+    @classmethod
+    def each_to(cls, moves: Sequence[Self], like: Tensor) -> list[Self]:
+        """What `to` makes of every step of a plan."""
+        return [move.to(like) for move in moves]
 
     @abstractmethod
     def apply(self, state: State, denoise: Answer, draw: Draw) -> State:
@@ -58,12 +74,24 @@ class LinearMove(Move):
 
     def to(self, like: Tensor) -> Self:
         """The coefficients in a clip's dtype, on its device, shaped to broadcast against it."""
-        return replace(
-            self,
-            scale=expand(self.scale, like),
-            weights=tuple(expand(weight, like) for weight in self.weights),
-            noise=None if self.noise is None else expand(self.noise, like),
-        )
+        return self.each_to((self,), like)[0]
+
+    @classmethod
+    def each_to(cls, moves: Sequence[Self], like: Tensor) -> list[Self]:
+        """One conversion for all coefficients: one by one they cost more than the steps they are for."""
+        noises = [() if move.noise is None else (move.noise,) for move in moves]
+        rows = [(move.scale, *move.weights, *noise) for move, noise in zip(moves, noises, strict=True)]
+        numbers = iter(expand_each(torch.stack([number for row in rows for number in row]), like))
+        return [
+            cls(
+                time=move.time,
+                scale=next(numbers),
+                weights=tuple(next(numbers) for _ in move.weights),
+                noise=None if move.noise is None else next(numbers),
+                keep=move.keep,
+            )
+            for move in moves
+        ]
 
     def apply(self, state: State, denoise: Answer, draw: Draw) -> State:
         """One denoiser call, then one operation for u, one an answer, one for noise."""
@@ -88,16 +116,23 @@ def linear_moves(times: Tensor, scale: Tensor, weights: Tensor, noise: Tensor) -
     depth = weights.flatten(2).ne(0).any(-1) if weights.ndim > 2 else weights.ne(0)
     back = torch.arange(1, len(weights) + 1)[:, None]
     used = (depth * back).amax(0).clamp(min=1).tolist()
+    drawn = noise.reshape(len(noise), -1).any(1).tolist()
+    rows = zip(times[:-1].unbind(0), scale.unbind(0), weights.unbind(1), noise.unbind(0), strict=True)
     return tuple(
         LinearMove(
-            time=times[i],
-            scale=scale[i],
-            weights=tuple(weights[:count, i]),
-            noise=noise[i] if bool(noise[i].any()) else None,
+            time=time,
+            scale=kept,
+            weights=answers.unbind(0)[:count],
+            noise=added if draws else None,
             keep=len(weights) - 1,
         )
-        for i, count in enumerate(used)
+        for (time, kept, answers, added), count, draws in zip(rows, used, drawn, strict=True)
     )
+
+
+def ready(moves: Sequence[Move], like: Tensor) -> Sequence[Move]:
+    """A plan's moves, which are of one kind, in a clip's dtype and on its device."""
+    return type(moves[0]).each_to(moves, like)
 
 
 class Solver(Method, ABC):

@@ -1,0 +1,85 @@
+"""The course of a run: time fields at the nodes and the solver's coefficients, once for all calls alike.
+
+Both follow from values alone (preset, schedule, what the clips are like), so a forecast in many blocks
+computes them once.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from rheos.core.time_field import Kind, Times, with_clean_history
+from rheos.process.schedule import Schedule
+from rheos.sample.grid import TimeGrid
+from rheos.sample.path import Path
+from rheos.sample.preset import Preset
+from rheos.sample.solver import Move, ready
+
+_KEPT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a run's coefficients follow from: a value.
+
+    Attributes:
+        preset: solver, grid and path.
+        schedule: the noise schedule.
+        known: how many first frames are clean.
+        kind: of the clips.
+    """
+
+    preset: Preset
+    schedule: Schedule
+    known: int
+    kind: Kind
+
+    def fields(self) -> Tensor:
+        """The time fields of all nodes; not to be written to."""
+        return _fields(self)
+
+    def plan(self) -> "Plan":
+        """The solver's plan between them."""
+        return _plan(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A solver's moves in the clips' dtype and on their device, and all times at which they ask."""
+
+    moves: tuple[Move, ...]
+    times: Times
+
+
+def time_fields(grid: TimeGrid, frames: int, known: int, path: Path | None = None) -> Tensor:
+    """The time fields of all nodes, float64 `(steps + 1, *field)`, the last one 0 everywhere.
+
+    Args:
+        grid: the times.
+        frames: f of the clips.
+        known: how many first frames are clean.
+        path: which frame is how far; all at one time unless said.
+    """
+    times = torch.cat((grid.times, torch.zeros(1, dtype=torch.float64)))
+    if path is not None and path.delay(len(grid)) > 0:
+        return path.fields(times, known, frames)
+    if known == 0:
+        return times
+    return torch.stack([with_clean_history(time, known, frames) for time in times])
+
+
+# Kept numbers must serve a caller who wants gradients after one who was in inference mode.
+@lru_cache(maxsize=_KEPT)
+@torch.inference_mode(False)
+def _fields(course: Course) -> Tensor:
+    preset = course.preset
+    return time_fields(preset.times(course.schedule), course.kind.shape[1], course.known, preset.path)
+
+
+@lru_cache(maxsize=_KEPT)
+@torch.inference_mode(False)
+def _plan(course: Course) -> Plan:
+    moves = ready(course.preset.solver.plan(course.schedule, course.fields()), course.kind.example())
+    return Plan(tuple(moves), Times(tuple(time for move in moves for time in move.times)))
