@@ -99,4 +99,16 @@ PLANTED = [
         "clip(shortest // self.horizon, 1, self.windows)",
         COMPARE,
     ),
+    (
+        "src/rheos/evaluation/tally.py",
+        "ensemble, truth = self.circle.about(ensemble, middle), self.circle.about(truth, middle, 1)",
+        "ensemble = self.circle.about(ensemble, middle)",
+        "tests/evaluation/test_tally.py",
+    ),
+    (
+        "src/rheos/evaluation/tally.py",
+        "score[:, number] = circular_crps(members, value, self.circle.period[number])",
+        "score[:, number] = crps(members, value)",
+        "tests/evaluation/test_tally.py",
+    ),
 ]

@@ -285,6 +285,8 @@ def test_options_become_words_that_give_them_back():
         [
             "process=plain",
             "roles.Temp. (C)=past",
+            "circular.wind=360",
+            "sums.100=[a, b]",
             "codec=[log, {kind: scale, mode: robust}]",
             "data.missing=[-9]",
             "training.time=5m",
@@ -388,6 +390,15 @@ def test_fields_are_compared_with_damped_anomalies_too():
     found = compared(["baselines"], tiny.field(60), horizon=2, holdout=8, members=4)
     assert set(found.results) == {"persistence", "seasonal", "climatology", "lag_ridge", "damped_anomaly"}
     assert "damped_anomaly" not in compared(["baselines"], tiny.table(), **QUICK).results
+
+
+def test_a_direction_is_compared_on_its_circle():
+    source = tiny.table()
+    source["b"] = np.mod(25 * source["b"], 360.0)
+    found = compared(["baselines"], source, words=["circular.b=360"], **QUICK)
+    assert found.value("persistence", "crps") < 1
+    assert all(found.scores(name)["crps_by_variable"]["b"] < 45 for name in found.results)
+    assert found.scores("persistence")["crps_sum"] is None
 
 
 def test_a_peer_whose_result_is_there_needs_no_package(tmp_path, monkeypatch):

@@ -36,4 +36,22 @@ PLANTED = [
         "np.where(seen, np.asarray(weights, np.float64), 0.0)",
         "np.asarray(weights)",
     ),
+    (
+        "src/rheos/score/circular.py",
+        "once = 0.5 if 2 * shift == count else 1.0",
+        "once = 1.0",
+        "tests/score/test_circular.py",
+    ),
+    (
+        "src/rheos/score/circular.py",
+        '(count - 1 if estimator == "fair" else count)',
+        "count",
+        "tests/score/test_circular.py",
+    ),
+    (
+        "src/rheos/score/circular.py",
+        "score = np.abs(signed(members - value, period)).mean(0)",
+        "score = np.abs(members - value).mean(0)",
+        "tests/score/test_circular.py",
+    ),
 ]

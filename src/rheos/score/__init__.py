@@ -9,6 +9,7 @@ from rheos.score.anomaly_correlation import anomaly_correlation
 from rheos.score.area import area_weights, cell_bounds
 from rheos.score.bootstrap import Interval, mean_difference, resampled_means, skill
 from rheos.score.brier import BrierParts, brier_parts, brier_score, exceedance
+from rheos.score.circular import circular_crps
 from rheos.score.coverage import central_interval, covered, interval_width
 from rheos.score.crps import Estimator, crps, threshold_weighted_crps
 from rheos.score.energy import energy_score
@@ -40,6 +41,7 @@ __all__ = [
     "brier_score",
     "cell_bounds",
     "central_interval",
+    "circular_crps",
     "covered",
     "crps",
     "crps_sum",

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from rheos.data.options import BY_COLUMN
 from rheos.evaluation.comparison.contender import (
     BaselineContender,
     Contender,
@@ -25,7 +26,9 @@ def as_words(options: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator
         if isinstance(value, Mapping) and value:
             yield from as_words(value, here)
         else:
-            place = f"roles.{name}" if path == ("data", "roles") else ".".join(here)
+            place = ".".join(
+                here[1:] if path[:1] == ("data",) and path[1:2] and path[1] in BY_COLUMN else here
+            )
             plain = isinstance(value, str) and yaml.safe_load(value) == value
             yield f"{place}={value if plain else json.dumps(value)}"
 
