@@ -54,4 +54,40 @@ PLANTED = [
         "score = np.abs(members - value).mean(0)",
         "tests/score/test_circular.py",
     ),
+    (
+        "src/rheos/score/fractions.py",
+        "float((p**2 + o**2).sum())",
+        "float(((p + o) ** 2).sum())",
+        "tests/score/test_field_scores.py",
+    ),
+    (
+        "src/rheos/score/fractions.py",
+        'uniform_filter(share, box, mode="constant")',
+        "uniform_filter(share, box)",
+        "tests/score/test_field_scores.py",
+    ),
+    (
+        "src/rheos/score/fractions.py",
+        "outcome = np.where(seen, value >= threshold, 0.0)",
+        "outcome = np.where(seen, value > threshold, 0.0)",
+        "tests/score/test_field_scores.py",
+    ),
+    (
+        "src/rheos/score/contingency.py",
+        "return _ratio(self.false_alarms, self.hits + self.false_alarms)",
+        "return _ratio(self.false_alarms, self.hits + self.misses)",
+        "tests/score/test_field_scores.py",
+    ),
+    (
+        "src/rheos/score/contingency.py",
+        "return _ratio(h - chance, h + m + f - chance)",
+        "return _ratio(h - chance, h + m + f)",
+        "tests/score/test_field_scores.py",
+    ),
+    (
+        "src/rheos/score/contingency.py",
+        "return _ratio(2 * (h * c - m * f), (h + m) * (m + c) + (h + f) * (f + c))",
+        "return _ratio(2 * (h * c - m * f), (h + m) * (f + c) + (h + f) * (m + c))",
+        "tests/score/test_field_scores.py",
+    ),
 ]
