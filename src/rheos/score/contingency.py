@@ -1,4 +1,4 @@
-"""Scores of yes and no: hits H, misses M, false alarms F and correct negatives C of "at or above the threshold".
+"""Scores of "at or above the threshold": hits H, misses M, false alarms F and correct negatives C.
 
     CSI = H / (H + M + F)      POD = H / (H + M)     FAR = F / (H + F)     bias = (H + F) / (H + M)
     HSS = 2 (H C - M F) / ((H + M)(M + C) + (H + F)(F + C))

@@ -1,8 +1,8 @@
 """Fractions skill score: FSS = 1 - sum (p - o)^2 / (sum p^2 + sum o^2), shares of a box above a threshold.
 
-o is the share in the truth, p that in the forecast: Roberts and Lean, "Scale-selective verification of rainfall
-accumulations from high-resolution forecasts of convective events", MWR 2008; of an ensemble its mean over the
-members (Duc, Saito and Seko, "Spatial-temporal fractions verification for high-resolution ensemble
+o is the share in the truth, p that in the forecast: Roberts and Lean, "Scale-selective verification of
+rainfall accumulations from high-resolution forecasts of convective events", MWR 2008; of an ensemble its mean
+over the members (Duc, Saito and Seko, "Spatial-temporal fractions verification for high-resolution ensemble
 forecasts", Tellus A 2013). 1 is perfect, and a forecast is useful above 0.5 + f/2, f the share of all cells
 observed above the threshold. Sums go over all cases before the ratio, never the mean of ratios: the score is
 made of parts, which add up.
