@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rheos.evaluation.backtest import backtest as backtest
     from rheos.evaluation.backtest import evaluate as evaluate
     from rheos.evaluation.comparison.compare import compare as compare
+    from rheos.evaluation.comparison.settings import Comparing as Comparing
     from rheos.forecast.forecast import Forecast as Forecast
     from rheos.forecast.forecaster import Forecaster as Forecaster
     from rheos.forecast.forecaster import fit as fit
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Comparing": "rheos.evaluation.comparison.settings",
     "Context": "rheos.core.context",
     "Denoiser": "rheos.denoise.denoiser",
     "Forecast": "rheos.forecast.forecast",
@@ -48,6 +50,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Comparing",
     "Context",
     "Denoiser",
     "Forecast",

@@ -210,24 +210,28 @@ def compare(
     """Score recipes, models, baselines and peers on the same windows; the same command continues."""
     from rheos.evaluation.comparison import compare as score_all
     from rheos.evaluation.comparison.entry import asked, seeds_of
+    from rheos.evaluation.comparison.settings import Comparing
     from rheos.evaluation.comparison.table import text
 
+    settings = Comparing(
+        holdout=holdout,
+        windows=windows,
+        members=members,
+        quality=quality,
+        seeds=seeds_of(seeds),
+        time=time,
+        subject=subject,
+        reference=reference,
+        score=score,
+    )
     with progress_line() as tell:
         found = score_all(
-            asked(recipe or (), model or (), methods),
             source,
+            asked(recipe or (), model or (), methods),
             horizon=horizon,
-            holdout=holdout,
+            settings=settings,
             config=config,
             words=words or (),
-            seeds=seeds_of(seeds),
-            windows=windows,
-            members=members,
-            quality=quality,
-            time=time,
-            subject=subject,
-            reference=reference,
-            score=score,
             out=out,
             progress=tell,
         )

@@ -112,4 +112,16 @@ PLANTED = [
         'if layout.kind != "series" else',
         "tests/evaluation/test_compare.py",
     ),
+    (
+        "src/rheos/baseline/on_circle.py",
+        "return circle.wrap(self.fitted.forecast(recording, origin, key))",
+        "return self.fitted.forecast(recording, origin, key)",
+        "tests/baseline/test_on_circle.py",
+    ),
+    (
+        "src/rheos/baseline/random_walk.py",
+        "adds: ClassVar[bool] = True",
+        "adds: ClassVar[bool] = False",
+        "tests/baseline/test_on_circle.py",
+    ),
 ]

@@ -114,5 +114,14 @@ PLANTED = [
         "np.linspace(0, count + 1, _BINS + 1), np.arange(count + 2)",
         "np.linspace(0, count, _BINS + 1), np.arange(count + 2)",
         TALLY,
+        "ensemble, truth = self.circle.about(ensemble, middle), self.circle.about(truth, middle, 1)",
+        "ensemble = self.circle.about(ensemble, middle)",
+        "tests/evaluation/test_tally.py",
+    ),
+    (
+        "src/rheos/evaluation/tally.py",
+        "score[:, number] = circular_crps(members, value, self.circle.period[number])",
+        "score[:, number] = crps(members, value)",
+        "tests/evaluation/test_tally.py",
     ),
 ]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from typing import Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from rheos.baseline.peer import AutoARIMA
 from rheos.core.errors import InputError
 from rheos.data.reader import read
 from rheos.evaluation.backtest import backtest
-from rheos.evaluation.comparison import compare
+from rheos.evaluation.comparison import Comparing, compare
 from rheos.evaluation.comparison.command import as_words
 from rheos.evaluation.comparison.contender import RecipeContender
 from rheos.evaluation.comparison.entry import asked, seeds_of
@@ -33,6 +34,14 @@ from rheos.forecast.override import parse_words
 
 QUICK = {"members": 6, "quality": "fast", "holdout": 41, "horizon": 4}
 SMALL = (*tiny.SERIES, "training.steps=3")
+SETTINGS = {field.name for field in fields(Comparing)}
+
+
+def compared(contenders, source, **given):
+    """Compare; options that belong to the settings are put there."""
+    settings = Comparing(**{name: value for name, value in given.items() if name in SETTINGS})
+    others = {name: value for name, value in given.items() if name not in SETTINGS}
+    return compare(source, contenders, settings=settings, **others)
 
 
 class Spy(Baseline):
@@ -71,7 +80,7 @@ class Seeded(Spy):
 def test_the_numbers_are_those_of_a_backtest(model):
     source = tiny.table()
     card = backtest(model, source, members=6, quality="fast")
-    found = compare([model, "baselines"], source, **QUICK)
+    found = compared([model, "baselines"], source, **QUICK)
     for name in ("persistence", "seasonal", "climatology", "lag_ridge"):
         assert found.scores(name) == card.scores()[name]
         assert np.array_equal(found.per_window(name), card.per_window(name))
@@ -84,7 +93,7 @@ def test_the_numbers_are_those_of_a_backtest(model):
 
 def test_all_see_the_training_span_and_what_precedes_the_origin():
     spy = Spy()
-    found = compare([spy, "persistence"], tiny.table(), **QUICK, windows=3)
+    found = compared([spy, "persistence"], tiny.table(), **QUICK, windows=3)
     assert spy.fitted == [([199], 4)]
     assert spy.given == [("", origin, origin) for origin in (228, 232, 236)]
     assert found.task.windows == 3
@@ -98,7 +107,7 @@ def test_a_fifth_is_kept_out_at_most():
 
 
 def test_seeds_are_averaged_before_anything_is_compared():
-    found = compare(
+    found = compared(
         [("seeded", Seeded()), Spy(error=0.5)], tiny.table(), **QUICK, seeds=(3, 5), subject="seeded"
     )
     assert [r.seed for r in found.results["seeded"]] == [3, 5]
@@ -113,7 +122,7 @@ def test_seeds_are_averaged_before_anything_is_compared():
 
 def test_scores_by_window_add_up_to_the_scores():
     """The window scores of the ratios of sums have the ratio as their mean."""
-    found = compare(["persistence", "lag_ridge"], tiny.table(), **QUICK)
+    found = compared(["persistence", "lag_ridge"], tiny.table(), **QUICK)
     for name in found.results:
         for score in ("crps", "wql", "crps_sum"):
             assert found.value(name, score) == pytest.approx(found.scores(name)[score])
@@ -126,7 +135,7 @@ def test_scores_by_window_add_up_to_the_scores():
 
 def test_the_verdict_is_about_the_subject_and_the_best_other():
     spies = [("good", Spy(error=0.0)), ("bad", Spy(error=9.0)), ("worse", Spy(error=19.0))]
-    found = compare(spies, tiny.table(), **QUICK, subject="good", reference="worse")
+    found = compared(spies, tiny.table(), **QUICK, subject="good", reference="worse")
     assert found.ranking == ["good", "bad", "worse"]
     assert [found.best_other(name) for name in found.ranking] == ["bad", "good", "good"]
     assert found.verdict.startswith("Better: good has ")
@@ -134,18 +143,18 @@ def test_the_verdict_is_about_the_subject_and_the_best_other():
     told = found.to_dict()["methods"]
     assert told["bad"]["against"]["crps"]["reference"]["name"] == "worse"
     assert "reference" not in told["worse"]["against"]["crps"]
-    assert compare(spies[:1], tiny.table(), **QUICK).verdict.startswith("Nothing to compare good with")
+    assert compared(spies[:1], tiny.table(), **QUICK).verdict.startswith("Nothing to compare good with")
 
 
 def test_values_that_nobody_forecast_are_told():
-    found = compare([Silent(), "persistence"], tiny.table(), **QUICK, windows=1)
+    found = compared([Silent(), "persistence"], tiny.table(), **QUICK, windows=1)
     assert found.notes("silent") == ["8 of 8 observed values have no forecast and are not scored"]
 
 
 def test_a_recipe_is_fitted_with_its_own_words_and_seed(tmp_path):
     out = tmp_path / "c"
     entries = [("one", ["process=plain"]), ("two", {"network": {"depth": 2}})]
-    found = compare(entries, tiny.table(), words=SMALL, seeds=(0, 1), windows=2, out=out, **QUICK)
+    found = compared(entries, tiny.table(), words=SMALL, seeds=(0, 1), windows=2, out=out, **QUICK)
     recipes = {n: [r.description["recipe"] for r in results] for n, results in found.results.items()}
     assert [r["process"]["kind"] for r in recipes["one"]] == ["plain", "plain"]
     assert [r["network"]["depth"] for r in recipes["two"]] == [2, 2]
@@ -158,14 +167,14 @@ def test_a_recipe_is_fitted_with_its_own_words_and_seed(tmp_path):
         "two-seed1",
     ]
     assert found.cost("one")["training_seconds"] > 0
-    again = compare(entries, tiny.table(), words=SMALL, seeds=(0, 1), windows=2, out=out, **QUICK)
+    again = compared(entries, tiny.table(), words=SMALL, seeds=(0, 1), windows=2, out=out, **QUICK)
     assert again.to_dict() == found.to_dict()
 
 
 def test_more_methods_join_a_comparison_and_none_is_run_again(tmp_path):
     spy = Spy(error=1.0)
-    compare([spy], tiny.table(), out=tmp_path / "c", **QUICK)
-    found = compare([spy, "persistence"], tiny.table(), out=tmp_path / "c", **QUICK)
+    compared([spy], tiny.table(), out=tmp_path / "c", **QUICK)
+    found = compared([spy, "persistence"], tiny.table(), out=tmp_path / "c", **QUICK)
     assert len(spy.fitted) == 1
     assert set(found.results) == {"spy", "persistence"}
     record = json.loads((tmp_path / "c/record.json").read_text())
@@ -176,8 +185,8 @@ def test_what_is_kept_is_what_was_scored(tmp_path):
     """A result read back holds the same bits, gaps and all."""
     source = tiny.table()
     source.loc[205:208, "a"] = np.nan
-    first = compare(["persistence"], source, out=tmp_path / "c", **QUICK).results["persistence"][0].tally
-    second = compare(["persistence"], source, out=tmp_path / "c", **QUICK).results["persistence"][0].tally
+    first = compared(["persistence"], source, out=tmp_path / "c", **QUICK).results["persistence"][0].tally
+    second = compared(["persistence"], source, out=tmp_path / "c", **QUICK).results["persistence"][0].tally
     for name in ("crps", "squared", "variance", "covered", "levels", "loss", "magnitude", "loss_of_sum"):
         assert np.array_equal(np.array(getattr(first, name)), np.array(getattr(second, name)), equal_nan=True)
     assert np.array_equal(first.histogram, second.histogram)
@@ -185,13 +194,13 @@ def test_what_is_kept_is_what_was_scored(tmp_path):
 
 
 WRONG = {
-    "an unknown method": ({"methods": ["persistance"]}, "did you mean 'persistence'"),
-    "two of one name": ({"methods": [("a", ["block=4"]), ("a", ["block=5"])]}, "two of the forecasters"),
-    "a name that is a path": ({"methods": [("../a", ["block=4"])]}, "cannot name a result"),
-    "nothing": ({"methods": []}, "nothing to compare"),
-    "a recipe with data of its own": ({"methods": [("a", ["roles.b=past"])]}, "the same for all"),
-    "a recipe with a holdout": ({"methods": [("a", ["holdout=8"])]}, "sets holdout"),
-    "an unknown option": ({"methods": [("a", ["processs=plain"])]}, "did you mean 'process'"),
+    "an unknown method": ({"contenders": ["persistance"]}, "did you mean 'persistence'"),
+    "two of one name": ({"contenders": [("a", ["block=4"]), ("a", ["block=5"])]}, "two of the forecasters"),
+    "a name that is a path": ({"contenders": [("../a", ["block=4"])]}, "cannot name a result"),
+    "nothing": ({"contenders": []}, "nothing to compare"),
+    "a recipe with data of its own": ({"contenders": [("a", ["roles.b=past"])]}, "the same for all"),
+    "a recipe with a holdout": ({"contenders": [("a", ["holdout=8"])]}, "sets holdout"),
+    "an unknown option": ({"contenders": [("a", ["processs=plain"])]}, "did you mean 'process'"),
     "no seed": ({"seeds": []}, "different whole numbers"),
     "a seed twice": ({"seeds": [1, 1]}, "different whole numbers"),
     "a seed among the words": ({"words": ["seed=3"]}, "--seeds"),
@@ -212,13 +221,13 @@ def test_bad_input(kind, tmp_path):
     changed, says = WRONG[kind]
     out = tmp_path / "c"
     with pytest.raises(InputError, match=says):
-        compare(**{"methods": ["persistence"], "source": tiny.table(), **QUICK, "out": out} | changed)
+        compared(**{"contenders": ["persistence"], "source": tiny.table(), **QUICK, "out": out} | changed)
     assert not out.exists()
 
 
 def test_a_sum_over_different_units_is_no_score():
     with pytest.raises(InputError, match="one unit"):
-        compare(["persistence"], tiny.field(60), horizon=2, holdout=8, score="crps_sum", members=4)
+        compared(["persistence"], tiny.field(60), horizon=2, holdout=8, score="crps_sum", members=4)
 
 
 def test_models_of_other_data_do_not_take_part(model, tmp_path):
@@ -230,7 +239,7 @@ def test_models_of_other_data_do_not_take_part(model, tmp_path):
         ({"source": tiny.table(240, 3)}, "channels"),
     ):
         with pytest.raises(InputError, match=says):
-            compare(**{"methods": [("m", model)], "source": source, **QUICK} | changed)
+            compared(**{"contenders": [("m", model)], "source": source, **QUICK} | changed)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
@@ -238,18 +247,18 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     out.mkdir()
     (out / "diary.txt").write_text("mine")
     with pytest.raises(InputError, match="in the way"):
-        compare(["persistence"], tiny.table(), out=out, **QUICK)
+        compared(["persistence"], tiny.table(), out=out, **QUICK)
     (out / "diary.txt").unlink()
-    compare([("p", LagRidge()), "persistence"], tiny.table(), out=out, **QUICK)
+    compared([("p", LagRidge()), "persistence"], tiny.table(), out=out, **QUICK)
     with pytest.raises(InputError, match="other data, windows or members"):
-        compare(["persistence"], tiny.table(seed=1), out=out, **QUICK)
+        compared(["persistence"], tiny.table(seed=1), out=out, **QUICK)
     with pytest.raises(InputError, match="other data, windows or members"):
-        compare(["persistence"], tiny.table(), out=out, **QUICK | {"members": 7})
+        compared(["persistence"], tiny.table(), out=out, **QUICK | {"members": 7})
     with pytest.raises(InputError, match="another 'p'"):
-        compare([("p", Persistence())], tiny.table(), out=out, **QUICK)
+        compared([("p", Persistence())], tiny.table(), out=out, **QUICK)
     (out / "results/p-seed0.json").write_text('{"name": "p"}')
     with pytest.raises(InputError, match="damaged"):
-        compare([("p", LagRidge())], tiny.table(), out=out, **QUICK)
+        compared([("p", LagRidge())], tiny.table(), out=out, **QUICK)
 
 
 def test_entries_of_the_command_line():
@@ -276,6 +285,8 @@ def test_options_become_words_that_give_them_back():
         [
             "process=plain",
             "roles.Temp. (C)=past",
+            "circular.wind=360",
+            "sums.100=[a, b]",
             "codec=[log, {kind: scale, mode: robust}]",
             "data.missing=[-9]",
             "training.time=5m",
@@ -376,20 +387,29 @@ def test_a_peer_without_its_package_is_one_sentence(tmp_path, monkeypatch, capsy
 
 
 def test_fields_are_compared_with_damped_anomalies_too():
-    found = compare(["baselines"], tiny.field(60), horizon=2, holdout=8, members=4)
+    found = compared(["baselines"], tiny.field(60), horizon=2, holdout=8, members=4)
     assert set(found.results) == {"persistence", "seasonal", "climatology", "lag_ridge", "damped_anomaly"}
-    assert "damped_anomaly" not in compare(["baselines"], tiny.table(), **QUICK).results
+    assert "damped_anomaly" not in compared(["baselines"], tiny.table(), **QUICK).results
+
+
+def test_a_direction_is_compared_on_its_circle():
+    source = tiny.table()
+    source["b"] = np.mod(25 * source["b"], 360.0)
+    found = compared(["baselines"], source, words=["circular.b=360"], **QUICK)
+    assert found.value("persistence", "crps") < 1
+    assert all(found.scores(name)["crps_by_variable"]["b"] < 45 for name in found.results)
+    assert found.scores("persistence")["crps_sum"] is None
 
 
 def test_a_peer_whose_result_is_there_needs_no_package(tmp_path, monkeypatch):
     """Another environment may have made it."""
     out = tmp_path / "c"
-    found = compare(["persistence"], tiny.table(), out=out, **QUICK)
+    found = compared(["persistence"], tiny.table(), out=out, **QUICK)
     made = json.loads((out / "results/persistence-seed0.json").read_text())
     peer = {"kind": "baseline", "method": AutoARIMA().model_dump(mode="json")}
     made |= {"name": "auto_arima", "description": peer}
     (out / "results/auto_arima-seed0.json").write_text(json.dumps(made))
     monkeypatch.setattr("rheos.baseline.peer.base.find_spec", lambda name: None)
-    both = compare(["persistence", "auto_arima"], tiny.table(), out=out, **QUICK)
+    both = compared(["persistence", "auto_arima"], tiny.table(), out=out, **QUICK)
     assert both.value("auto_arima") == found.value("persistence")
     assert "last 2000 points" in both.notes("auto_arima")[0]

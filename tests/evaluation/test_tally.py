@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from rheos.data.circle import Circle
 from rheos.evaluation.tally import Tally
+from rheos.score import circular_crps, crps
 
 CHANNELS = ("a", "b")
 SCALE = np.array([2.0, 0.5])
@@ -147,3 +149,36 @@ def test_where_nothing_is_observed_scores_are_null():
     assert {k: v for k, v in scores.items() if k != "crps_by_variable"} == dict.fromkeys(
         ("crps", "wql", "crps_sum", "rmse", "coverage_90", "spread_skill")
     )
+
+
+def test_directions_are_scored_on_the_circle():
+    """Near north as near south: turning all by half a turn, or a truth by a whole one, changes no score."""
+    made = cases(holes=True)
+    near = [(40 * (e - 3), 40 * (t - 3)) for e, t in made]
+    scores = []
+    for ensemble, truth in (near[0], near[1]):
+        pair = []
+        for turn, extra in ((180, 0), (0, 0), (0, 360)):
+            tally = Tally(np.ones(()), sums=False, circle=Circle((360.0, 0.0)))
+            shift = np.array([turn, 0.0])
+            moved, seen = ensemble + shift, truth + shift + np.array([extra, 0])
+            moved[..., 0] %= 360
+            seen[..., 0] = seen[..., 0] % 360 + extra
+            tally.add(moved, seen)
+            pair.append(tally)
+        scores.append(pair)
+    for south, north, turned in scores:
+        for name in ("crps", "squared", "variance", "covered", "levels", "loss"):
+            for other in (north, turned):
+                np.testing.assert_allclose(
+                    np.array(getattr(other, name)), np.array(getattr(south, name)), atol=1e-8, equal_nan=True
+                )
+
+
+def test_the_crps_of_a_direction_is_that_of_the_circle():
+    ensemble, truth = cases(windows=1, holes=False)[0]
+    ensemble, truth = 90 * ensemble, 90 * truth
+    tally = Tally(np.ones(()), sums=False, circle=Circle((0.0, 360.0)))
+    tally.add(ensemble, truth)
+    np.testing.assert_allclose(tally.crps[0][:, 1], circular_crps(ensemble[..., 1], truth[..., 1]))
+    np.testing.assert_allclose(tally.crps[0][:, 0], crps(ensemble[..., 0], truth[..., 0]))

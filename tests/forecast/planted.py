@@ -176,4 +176,28 @@ PLANTED = [
         "process.canonical(clip, context)[:, :-frames]",
         "tests/forecast/test_measure.py",
     ),
+    (
+        "src/rheos/forecast/model.py",
+        "return self.circle.wrap(self.bounds.clip(self.sums.project(values, self.bounds)))",
+        "return self.circle.wrap(self.bounds.clip(values))",
+        "tests/forecast/test_sums_and_circles.py",
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "return self.model.project(self._calibrate(circle.about(values, middle), center))",
+        "return self._calibrate(circle.about(values, middle), center)",
+        "tests/forecast/test_sums_and_circles.py",
+    ),
+    (
+        "src/rheos/forecast/forecast.py",
+        'return self._wrapped(self._straight.mean("member", keep_attrs=True))',
+        'return self.dataset.mean("member", keep_attrs=True)',
+        "tests/forecast/test_sums_and_circles.py",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        "sums.require(known)",
+        "pass",
+        "tests/forecast/test_sums_and_circles.py",
+    ),
 ]

@@ -36,4 +36,58 @@ PLANTED = [
         "np.where(seen, np.asarray(weights, np.float64), 0.0)",
         "np.asarray(weights)",
     ),
+    (
+        "src/rheos/score/circular.py",
+        "once = 0.5 if 2 * shift == count else 1.0",
+        "once = 1.0",
+        "tests/score/test_circular.py",
+    ),
+    (
+        "src/rheos/score/circular.py",
+        '(count - 1 if estimator == "fair" else count)',
+        "count",
+        "tests/score/test_circular.py",
+    ),
+    (
+        "src/rheos/score/circular.py",
+        "score = np.abs(signed(members - value, period)).mean(0)",
+        "score = np.abs(members - value).mean(0)",
+        "tests/score/test_circular.py",
+    ),
+    (
+        "src/rheos/score/fractions.py",
+        "float((p**2 + o**2).sum())",
+        "float(((p + o) ** 2).sum())",
+        "tests/score/test_field_scores.py",
+    ),
+    (
+        "src/rheos/score/fractions.py",
+        'uniform_filter(share, box, mode="constant")',
+        "uniform_filter(share, box)",
+        "tests/score/test_field_scores.py",
+    ),
+    (
+        "src/rheos/score/fractions.py",
+        "outcome = np.where(seen, value >= threshold, 0.0)",
+        "outcome = np.where(seen, value > threshold, 0.0)",
+        "tests/score/test_field_scores.py",
+    ),
+    (
+        "src/rheos/score/contingency.py",
+        "return _ratio(self.false_alarms, self.hits + self.false_alarms)",
+        "return _ratio(self.false_alarms, self.hits + self.misses)",
+        "tests/score/test_field_scores.py",
+    ),
+    (
+        "src/rheos/score/contingency.py",
+        "return _ratio(h - chance, h + m + f - chance)",
+        "return _ratio(h - chance, h + m + f)",
+        "tests/score/test_field_scores.py",
+    ),
+    (
+        "src/rheos/score/contingency.py",
+        "return _ratio(2 * (h * c - m * f), (h + m) * (m + c) + (h + f) * (f + c))",
+        "return _ratio(2 * (h * c - m * f), (h + m) * (f + c) + (h + f) * (m + c))",
+        "tests/score/test_field_scores.py",
+    ),
 ]

@@ -4,6 +4,7 @@ from rheos.baseline.climatology import Climatology
 from rheos.baseline.damped_anomaly import DampedAnomaly
 from rheos.baseline.lag_ridge import LagRidge
 from rheos.baseline.method import Baseline, FittedBaseline
+from rheos.baseline.on_circle import OnCircle, fitted_on
 from rheos.baseline.persistence import Persistence
 from rheos.baseline.random_walk import RandomWalk
 from rheos.baseline.seasonal import Seasonal
@@ -34,8 +35,10 @@ __all__ = [
     "DampedAnomaly",
     "FittedBaseline",
     "LagRidge",
+    "OnCircle",
     "Persistence",
     "RandomWalk",
     "Seasonal",
     "default_baselines",
+    "fitted_on",
 ]

@@ -4,7 +4,7 @@ It knows the calendar and nothing of today. Which period defines the phase is ch
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class Climatology(PathBaseline):
     """Whole spans of the training data that start at the same phase."""
 
     kind: Literal["climatology"] = "climatology"
+    adds: ClassVar[bool] = True
 
     def fit(self, dataset: Dataset, horizon: int) -> PathEnsemble:
         """See :class:`rheos.baseline.method.Baseline`."""

@@ -1,7 +1,7 @@
 """What a baseline is: a method that is fitted to a training span and then forecasts like any model."""
 
 from abc import abstractmethod
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -33,7 +33,13 @@ class FittedBaseline(Protocol):
 
 
 class Baseline(Method):
-    """Base of the baselines."""
+    """Base of the baselines.
+
+    Attributes:
+        adds: whether it only copies and adds values, which suits directions as they are.
+    """
+
+    adds: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, dataset: Dataset, horizon: int) -> FittedBaseline:

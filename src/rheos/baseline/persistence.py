@@ -1,7 +1,7 @@
 """Persistence: x_{o+h} = x_{o-1} for every lead h, plus residual paths of the same phase."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class Persistence(PathBaseline):
     """The last value, with the residual paths it left at training origins of the same phase."""
 
     kind: Literal["persistence"] = "persistence"
+    adds: ClassVar[bool] = True
 
     def fit(self, dataset: Dataset, horizon: int) -> PathEnsemble:
         """See :class:`rheos.baseline.method.Baseline`."""

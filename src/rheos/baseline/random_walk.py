@@ -5,7 +5,7 @@ rates it is level with the published models.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class RandomWalk(Baseline):
     """Sums of increments drawn from the training span, channels together."""
 
     kind: Literal["random_walk"] = "random_walk"
+    adds: ClassVar[bool] = True
 
     def fit(self, dataset: Dataset, horizon: int) -> Walk:
         """See :class:`rheos.baseline.method.Baseline`."""

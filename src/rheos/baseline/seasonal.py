@@ -5,7 +5,7 @@ training span. Without a usable period it is persistence.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -51,6 +51,7 @@ class Seasonal(PathBaseline):
     """The last cycle of the best period, with residual paths of the same phase."""
 
     kind: Literal["seasonal"] = "seasonal"
+    adds: ClassVar[bool] = True
 
     def fit(self, dataset: Dataset, horizon: int) -> PathEnsemble:
         """See :class:`rheos.baseline.method.Baseline`."""

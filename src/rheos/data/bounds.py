@@ -43,18 +43,24 @@ class Bounds:
             wanted: limits by channel, None for no limit; "auto" finds them; "none" has none.
 
         Raises:
-            InputError: a channel is unknown, or training values lie outside its limits.
+            InputError: a channel is unknown or a direction, or training values lie outside its limits.
         """
         channels = dataset.layout.channels
         bounds = cls(np.full(len(channels), -np.inf), np.full(len(channels), np.inf))
+        on_circle = dataset.layout.circular
         if wanted == "auto":
             for number in range(len(channels)):
-                bounds.lower[number], bounds.upper[number] = _atoms(dataset, number)
+                if not on_circle[number]:
+                    bounds.lower[number], bounds.upper[number] = _atoms(dataset, number)
         elif wanted != "none":
             for name, (lower, upper) in wanted.items():
                 if name not in channels:
                     raise InputError(f"bounds.{name}: no variable has this name; {closest(name, channels)}")
                 number = channels.index(name)
+                if on_circle[number]:
+                    raise InputError(
+                        f"bounds.{name}: a direction has no limits; leave out the one or the other."
+                    )
                 bounds.lower[number] = -np.inf if lower is None else lower
                 bounds.upper[number] = np.inf if upper is None else upper
                 _require_inside(dataset, number, name, bounds)

@@ -28,6 +28,8 @@ class Layout:
         past: names of covariates known up to the origin.
         static: names of constants of a sequence.
         periodic: for each spatial axis, whether it closes on itself.
+        circular: of each channel, the period after which its values mean the same again (a direction's 360),
+            0 for ordinary numbers.
         attributes: what the source says of itself (title, source, licence, calendar).
         time: the source's own name for its stamps.
         sequence: the source's own name for the column that tells sequences apart.
@@ -44,6 +46,7 @@ class Layout:
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     periodic: tuple[bool, ...] = ()
+    circular: tuple[float, ...] = ()
     attributes: dict[str, str] = field(default_factory=dict)
     time: str = "time"
     sequence: str = "unique_id"
@@ -51,6 +54,8 @@ class Layout:
     def __post_init__(self) -> None:
         if not self.units:
             object.__setattr__(self, "units", ("",) * len(self.channels))
+        if not self.circular:
+            object.__setattr__(self, "circular", (0.0,) * len(self.channels))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from rheos.data.dataset import Dataset
+from rheos.data.direction import period_of
 from rheos.data.options import DataOptions, option_line
 from rheos.data.reader import Reading, Source, SourceError, survey
 
@@ -228,6 +229,15 @@ def _described(
         for channel in channels
         if channel.constant
     ]
+    for channel, declared in zip(channels, layout.circular, strict=True):
+        period = period_of(channel.name, channel.unit, channel.minimum, channel.maximum)
+        if period is not None and not declared:
+            what = (
+                f"{channel.name!r} runs from {channel.minimum:g} to {channel.maximum:g} as a direction does, "
+                "but is taken for a number, the two ends of which lie far apart"
+            )
+            mend = option_line({"circular": {channel.name: period}})
+            problems.append(Problem(what=what, mend=mend, fatal=False))
     longest = max(reading.gaps, key=lambda gaps: gaps.longest)
     if horizon is not None and horizon >= max(lengths):
         what = f"a horizon of {horizon} frames is longer than the data, which has {max(lengths)} frames"

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from rheos.core.errors import InputError
 
+BY_COLUMN = ("roles", "circular")  # what is said of single columns needs no `data.` before it
 Role = Literal["target", "known_future", "past", "static", "ignore"]
 
 
@@ -36,6 +37,7 @@ class DataOptions(BaseModel):
         dims: names of the axes: of an array all of them, with "time" ("x", "time"); of a gridded
             source the spatial ones in the order wanted.
         roles: what a column is for, by name.
+        circular: the period of variables that are directions, by name: 360 for degrees.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +60,7 @@ class DataOptions(BaseModel):
     select: dict[str, int] = Field(default_factory=dict)
     dims: tuple[str, ...] | None = None
     roles: dict[str, Role] = Field(default_factory=dict)
+    circular: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
 
     @field_validator("missing", "period", "variables", "dims", mode="before")
     @classmethod
@@ -107,7 +110,7 @@ def option_line(mend: Mapping[str, Any]) -> str:
     words = []
     for name, value in mend.items():
         if isinstance(value, Mapping):
-            prefix = "roles" if name == "roles" else f"data.{name}"
+            prefix = name if name in BY_COLUMN else f"data.{name}"
             words += [f"{_quoted(f'{prefix}.{key}')}={_typed(item)}" for key, item in value.items()]
         else:
             words.append(f"data.{name}={_typed(value)}")
@@ -152,5 +155,5 @@ def _sentence(error: Any, known: tuple[str, ...]) -> str:
         return f"data.{option} is not an option; {closest(option, known)}"
     message = str(error["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
-    name = option if where[0] == "roles" else f"data.{option}"
+    name = option if where[0] in BY_COLUMN else f"data.{option}"
     return f"{name}={error['input']!r} cannot be used: {message}."

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from rheos.baseline import Baseline, default_baselines
+from rheos.baseline import Baseline, default_baselines, fitted_on
 from rheos.core.errors import InputError
 from rheos.core.keys import Key
+from rheos.data.circle import Circle
 from rheos.data.dataset import Dataset
 from rheos.evaluation.scorecard import Scorecard
 from rheos.evaluation.tally import Tally
@@ -113,8 +114,9 @@ def backtest(
     training = replace(dataset, recordings=tuple(r.until(cut) for r, cut in seen))
     horizon = model.recipe.horizon
     chosen = default_baselines(model.layout) if baselines is None else baselines
-    fitted = {b.name(): b.fit(training, horizon) for b in chosen}
-    tallies = {name: Tally(area, sums) for name in ("rheos", *fitted)}
+    fitted = {b.name(): fitted_on(b, training, horizon) for b in chosen}
+    circle = Circle(model.layout.circular)
+    tallies = {name: Tally(area, sums, circle) for name in ("rheos", *fitted)}
     total, spent = sum(len(o) for o in origins), 0.0
     for done, (i, origin, truth) in enumerate(cases(dataset, origins, horizon), start=1):
         began = time.perf_counter()
@@ -171,7 +173,9 @@ def evaluate(forecast: Forecast, truth: Any, scale: np.ndarray | None = None) ->
     if not names or not np.isin(times, dataset["time"].values).any():
         raise InputError("the truth shares no variable and no time with the forecast.")
     units = {forecast.dataset[name].attrs.get("units", "") for name in names}
-    tally = Tally(np.ones(()), sums=forecast.dataset[names[0]].ndim == 3 and len(units) == 1)
+    circle = Circle(tuple(float(forecast.dataset[name].attrs.get("circular", 0.0)) for name in names))
+    addable = forecast.dataset[names[0]].ndim == 3 and len(units) == 1 and not circle.any
+    tally = Tally(np.ones(()), addable, circle)
     for i in range(forecast.dataset.sizes["init_time"]):
         at = dataset[names].reindex(time=times[i])
         ensemble = np.stack([forecast.dataset[n].isel(init_time=i).values for n in names], axis=2)

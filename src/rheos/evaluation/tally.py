@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from rheos.score import LEVELS_19, aggregate, covered, crps, quantile_loss, ranks
+from rheos.data.circle import Circle
+from rheos.score import LEVELS_19, aggregate, circular_crps, covered, crps, quantile_loss, ranks
 
 _BINS = 20
-_GIVEN = ("area", "sums")
+_GIVEN = ("area", "sums", "circle")
 
 
 @dataclass(slots=True)
@@ -19,6 +20,8 @@ class Tally:
     Args:
         area: weights of the cells `(*space)`, mean 1; an array of shape () without space.
         sums: whether variables share a unit, so that their sum means something.
+        circle: which variables are directions. Their CRPS is that of the circle; all else is computed on the
+            line about the ensemble's mean direction, on which nothing is further than half a period.
 
     Attributes:
         crps: fair CRPS of each window `(lead_time, channel)`, units of the channel.
@@ -32,6 +35,7 @@ class Tally:
 
     area: np.ndarray
     sums: bool
+    circle: Circle = field(default_factory=Circle)
     crps: list[np.ndarray] = field(default_factory=list)
     squared: list[np.ndarray] = field(default_factory=list)
     variance: list[np.ndarray] = field(default_factory=list)
@@ -52,7 +56,10 @@ class Tally:
         """
         space = tuple(range(2, truth.ndim))
         count = len(ensemble)
-        self.crps.append(aggregate(crps(ensemble, truth), self.area, space))
+        self.crps.append(aggregate(self._crps(ensemble, truth), self.area, space))
+        magnitude = float(np.abs(truth[~np.isnan(truth)]).sum())
+        middle = self.circle.middle(ensemble)
+        ensemble, truth = self.circle.about(ensemble, middle), self.circle.about(truth, middle, 1)
         mean = ensemble.mean(0, dtype=np.float64)
         self.squared.append(aggregate((mean - truth) ** 2, self.area, space))
         variance = (
@@ -61,7 +68,7 @@ class Tally:
         self.variance.append(aggregate(np.where(np.isnan(truth), np.nan, variance), self.area, space))
         self.covered.append(aggregate(covered(ensemble, truth), self.area, space))
         self.levels.append(np.array([aggregate(covered(ensemble, truth, p)) for p in (0.5, 0.8, 0.9, 0.95)]))
-        self._add_quantiles(ensemble, truth)
+        self._add_quantiles(ensemble, truth, magnitude)
         rank = ranks(ensemble, truth, seed=len(self.crps))
         times = np.bincount(rank[~np.isnan(rank)].astype(int), minlength=count + 1)
         below = np.append(0, times.cumsum())
@@ -69,11 +76,17 @@ class Tally:
             np.interp(np.linspace(0, count + 1, _BINS + 1), np.arange(count + 2), below)
         )
 
-    def _add_quantiles(self, ensemble: np.ndarray, truth: np.ndarray) -> None:
-        seen = ~np.isnan(truth)
+    def _crps(self, ensemble: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        score = crps(ensemble, truth)
+        for number in self.circle.channels:
+            members, value = ensemble[:, :, number], truth[:, number]
+            score[:, number] = circular_crps(members, value, self.circle.period[number])
+        return score
+
+    def _add_quantiles(self, ensemble: np.ndarray, truth: np.ndarray, magnitude: float) -> None:
         loss = quantile_loss(ensemble, truth, LEVELS_19)
         self.loss.append(np.nansum(loss.reshape(len(LEVELS_19), -1), axis=1))
-        self.magnitude.append(float(np.abs(truth[seen]).sum()))
+        self.magnitude.append(magnitude)
         if self.sums:
             total = truth.sum(1)
             loss = quantile_loss(ensemble.sum(2), total, LEVELS_19)
@@ -86,14 +99,16 @@ class Tally:
         return {name: _nullable(value) for name, value in kept.items()}
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any], area: np.ndarray, sums: bool) -> "Tally":
+    def from_dict(
+        cls, content: Mapping[str, Any], area: np.ndarray, sums: bool, circle: Circle | None = None
+    ) -> "Tally":
         """The account that :meth:`to_dict` wrote.
 
         Raises:
             KeyError: an entry is absent.
             ValueError: an entry does not hold numbers.
         """
-        tally = cls(area, sums)
+        tally = cls(area, sums, circle or Circle())
         for f in fields(cls):
             if f.name not in _GIVEN:
                 values = np.array(content[f.name], np.float64)

@@ -58,5 +58,5 @@ def area_of(layout: Layout, space: tuple[int, ...]) -> np.ndarray:
 
 
 def share_unit(layout: Layout) -> bool:
-    """Whether the sum over variables means something: a table whose variables have one unit."""
-    return len(layout.dims) == 1 and len(set(layout.units)) == 1
+    """Whether the sum over variables means something: a table's numbers of one unit, none a direction."""
+    return len(layout.dims) == 1 and len(set(layout.units)) == 1 and not any(layout.circular)

@@ -24,7 +24,7 @@ Fitted by Rheos with the `{process}` process and the `{network}` network ({param
 | kept out of fitting | last {holdout} frames |
 | training | {steps:,} steps in {seconds:.0f} s; weights of step {best_step:,} |
 | calibration | {calibration} |
-| physical limits | {bounds} |
+| physical limits | {limits} |
 | license of the data | {license} |
 
 ## Recipe
@@ -58,16 +58,26 @@ def card(recipe: Recipe, layout: Layout, history: Mapping[str, Any]) -> str:
         seconds=history["seconds"],
         best_step=history["best_step"],
         calibration=history["calibration"].get("note", "none"),
-        bounds=_limits(history["bounds"]),
+        limits=limits(layout, history),
         license=layout.attributes.get("license", "not stated in the data"),
         recipe=yaml.safe_dump(differences(recipe), sort_keys=False),
     )
 
 
-def _limits(bounds: Mapping[str, Any]) -> str:
-    """Limits of some variables, and how often they were met."""
-    if not bounds:
-        return "none"
-    often = max(share for _, _, share in bounds.values())
-    limits = {name: (low, high) for name, (low, high, _) in bounds.items()}
-    return f"{told(limits)}; at most {often:.1%} of a variable's values drawn lay outside"
+def limits(layout: Layout, history: Mapping[str, Any]) -> str:
+    """What the variables obey, and how far members were from it before they were moved."""
+    parts = []
+    if bounds := history["bounds"]:
+        often = max(share for _, _, share in bounds.values())
+        pairs = {name: (low, high) for name, (low, high, _) in bounds.items()}
+        parts.append(f"{told(pairs)}; at most {often:.1%} of a variable's values drawn lay outside")
+    parts += [
+        f"{name}; members drawn missed it by {off:.2g} standard deviations of its terms"
+        for name, off in history["sums"].items()
+    ]
+    parts += [
+        f"{name} is a direction, from 0 up to {period:g}"
+        for name, period in zip(layout.channels, layout.circular, strict=True)
+        if period
+    ]
+    return ". ".join(parts) or "none"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,20 +14,28 @@ from rheos.sample.preset import Preset
 from rheos.sample.sample import sample
 
 
+class Broken(NamedTuple):
+    """What the limits of a model changed: shares of values, and how far sums were missed."""
+
+    outside: np.ndarray
+    off: np.ndarray
+
+
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """Members of one or several windows.
 
     Attributes:
-        values: `(rows, S, *features)` float32 in raw units, inside the model's bounds, NaN where nothing
+        values: `(rows, S, *features)` float32 in raw units, inside the model's limits, NaN where nothing
             is ever observed.
-        outside: `(channel,)` share of values that the bounds changed.
+        broken: by name how often or how far the values broke the model's limits, `outside` `(channel,)` and
+            `off` `(sum,)`.
         evaluations: network calls.
         warnings: of the sampler.
     """
 
     values: np.ndarray
-    outside: np.ndarray
+    broken: Broken
     evaluations: int
     warnings: tuple[str, ...]
 
@@ -53,8 +62,10 @@ def draw(model: FittedModel, batch: WindowBatch, key: Key, preset: Preset, devic
     )
     coded = drawn.clips[:, model.recipe.history :].cpu().numpy().astype(np.float64)
     state = {name: np.repeat(value, members, axis=0) for name, value in batch.state.items()}
-    raw = np.where(model.exists, model.codec.decode(coded, state), np.nan).astype(np.float32)
-    return Drawn(model.bounds.clip(raw), model.bounds.outside(raw), drawn.evaluations, drawn.warnings)
+    decoded = np.where(model.exists, model.codec.decode(coded, state), np.nan).astype(np.float32)
+    raw = model.circle.lowered(decoded)
+    broken = Broken(model.bounds.outside(raw), model.sums.off(raw))
+    return Drawn(model.project(raw), broken, drawn.evaluations, drawn.warnings)
 
 
 def ensembles(
@@ -65,7 +76,7 @@ def ensembles(
     preset: Preset,
     purpose: str,
     device: str = "cpu",
-) -> Iterator[tuple[WindowBatch, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[WindowBatch, np.ndarray, Broken]]:
     """Small ensembles of held-out windows, several windows a network call.
 
     Args:
@@ -78,8 +89,8 @@ def ensembles(
         device: where the network is.
 
     Yields:
-        Windows, their members `(windows, members, S, *features)` in raw units, and the share of each
-        channel's values that the bounds changed.
+        Windows, their members `(windows, members, S, *features)` in raw units, and how they broke the
+        model's limits before they were moved inside.
     """
     together = max(1, 2 * model.recipe.block // members)
     for start in range(0, len(indices), together):
@@ -87,4 +98,4 @@ def ensembles(
         key = Key.cat([Key.of(model.recipe.seed, members, purpose, str(int(i))) for i in part])
         batch = source.batch(part)
         drawn = draw(model, batch, key, preset, device)
-        yield batch, drawn.values.reshape(len(part), members, *drawn.values.shape[1:]), drawn.outside
+        yield batch, drawn.values.reshape(len(part), members, *drawn.values.shape[1:]), drawn.broken

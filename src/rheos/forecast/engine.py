@@ -72,8 +72,10 @@ class Engine:
         )
         if not self.calibrated:
             return values
-        center = self._first_block(recording, origin).mean(0, dtype=np.float64)
-        return self.model.bounds.clip(self._calibrate(values, center))
+        first, circle = self._first_block(recording, origin), self.model.circle
+        middle = circle.middle(first)
+        center = circle.about(first, middle).mean(0, dtype=np.float64)
+        return self.model.project(self._calibrate(circle.about(values, middle), center))
 
     def _first_block(self, recording: int, origin: int) -> np.ndarray:
         if self._first is None or self._first[0] != (recording, origin):

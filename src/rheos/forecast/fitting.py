@@ -18,8 +18,10 @@ from rheos.core.files import read_json, write_json
 from rheos.core.keys import Key, Purpose
 from rheos.data.anchor.base import FittedAnchor, some
 from rheos.data.bounds import Bounds
-from rheos.data.codec import Chain, Fitted
+from rheos.data.circle import Circle
+from rheos.data.codec import Chain
 from rheos.data.dataset import Dataset, Recording
+from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise.denoiser import Denoiser
 from rheos.forecast.draw import ensembles
@@ -80,11 +82,13 @@ class Fitting:
         recipe = self.recipe
         known = self.dataset.until(recipe.holdout)
         shortest = min(r.observed for r in known.recordings)
-        codec = Chain(links=recipe.codec).fit(known)
-        windows = WindowSource(known, recipe.window, codec)
+        limits = self._limits(known)
+        seen = Circle(known.layout.circular).lift(known)
+        codec = Chain(links=recipe.codec).fit(seen)
+        windows = WindowSource(seen, recipe.window, codec)
         first, second = split(windows, recipe.validation)
         self._require(first, second, shortest)
-        model = self._untrained(known, codec, recipe.anchor.fit(windows, first), windows, first)
+        model = self._untrained(known, limits, recipe.anchor.fit(windows, first), windows, first)
         some_clips = self._batch(model, windows, some(first, 256))
         self._estimate(model, *some_clips)
         canonical = canonical_futures(model.denoiser.process, *some_clips)
@@ -102,10 +106,17 @@ class Fitting:
             model.anchor = recipe.anchor.fit(windows, np.arange(len(windows)))
         return model
 
+    def _limits(self, known: Dataset) -> tuple[Bounds, Sums]:
+        """What members may be, checked against the training span before any work."""
+        bounds = Bounds.of(known, self.recipe.bounds)
+        sums = Sums.of(known.layout.channels, self.recipe.sums, channel_scale(known))
+        sums.require(known)
+        return bounds, sums
+
     def _untrained(
         self,
         known: Dataset,
-        codec: Fitted,
+        limits: tuple[Bounds, Sums],
         anchor: FittedAnchor,
         windows: WindowSource,
         first: np.ndarray,
@@ -121,11 +132,12 @@ class Fitting:
         return FittedModel(
             recipe=recipe,
             layout=known.layout,
-            codec=codec,
+            codec=windows.codec,
             anchor=anchor,
             denoiser=Denoiser(network, recipe.process.build(anchored=True)),
             calibration=FittedCalibration(np.zeros(leads), np.ones(leads)),
-            bounds=Bounds.of(known, recipe.bounds),
+            bounds=limits[0],
+            sums=limits[1],
             exists=windows.exists,
             scale=channel_scale(known),
             tail=tail(self.dataset, recipe.window.reach + recipe.horizon),
@@ -229,20 +241,27 @@ class Fitting:
         most, members = read_json(self.folder / "plan.json")["calibration"], _CALIBRATION[1]
         kept = apart(windows, second, self.recipe.horizon, _FEWEST_TO_CALIBRATE)
         kept = kept[np.linspace(0, len(kept) - 1, min(most, len(kept))).round().astype(int)]
-        found, outside = [], []
-        for _, values, share in ensembles(
+        found, broken = [], []
+        for _, values, changed in ensembles(
             model, windows, kept, members, preset("balanced"), "calibration", device
         ):
             found.append(values)
-            outside.append(share)
+            broken.append(changed)
             if self.progress is not None:
                 self.progress(sum(map(len, found)), len(kept), "calibrating")
         truth = np.stack([_truth(known, windows, index, self.recipe.horizon) for index in kept])
-        model.calibration = self.recipe.calibration.fit(np.concatenate(found), truth)
+        ensemble, circle = np.concatenate(found), model.circle
+        middle = circle.middle(ensemble, over=1, axis=3)
+        model.calibration = self.recipe.calibration.fit(
+            circle.about(ensemble, middle[:, None], axis=3), circle.about(truth, middle)
+        )
         model.history.calibration = _told(model.calibration)
-        shares = dict(zip(model.layout.channels, np.mean(outside, axis=0).tolist(), strict=True))
+        shares = np.mean([part.outside for part in broken], axis=0)
+        shared = dict(zip(model.layout.channels, shares.tolist(), strict=True))
         limits = model.bounds.words(model.layout.channels)
-        model.history.bounds = {name: (*pair, shares[name]) for name, pair in limits.items()}
+        model.history.bounds = {name: (*pair, shared[name]) for name, pair in limits.items()}
+        off = np.sqrt(np.mean([part.off**2 for part in broken], axis=0))
+        model.history.sums = dict(zip(model.sums.names, np.nan_to_num(off).tolist(), strict=True))
 
     def _history(self, known: Dataset, trained: Trained, denoiser: Denoiser) -> History:
         stamps = [r.stamps[: r.observed] for r in known.recordings]
@@ -291,8 +310,8 @@ def held_out_score(
     scores = []
     for batch, values, _ in ensembles(model, windows, indices, members, preset("fast"), "held out", device):
         state = {name: np.repeat(value, members, axis=0) for name, value in batch.state.items()}
-        coded = model.codec.encode(values.reshape(-1, *values.shape[2:]), state)
-        ensemble = np.moveaxis(coded.reshape(values.shape), 1, 0)
+        coded = model.codec.encode(model.circle.lifted(values.reshape(-1, *values.shape[2:])), state)
+        ensemble = np.moveaxis(coded.reshape(*values.shape[:2], *coded.shape[1:]), 1, 0)
         scores.append(crps(ensemble, batch.future.astype(np.float64)))
     return float(aggregate(np.concatenate(scores)))
 

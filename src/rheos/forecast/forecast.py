@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from rheos.core.circle import mean_direction, signed, wrapped
 from rheos.core.errors import InputError
 from rheos.forecast.event import Event, first_passage, probability
 from rheos.forecast.store import require_free
@@ -58,16 +59,41 @@ class Forecast:
 
     @property
     def mean(self) -> xr.Dataset:
-        """Ensemble mean."""
-        return self.dataset.mean("member", keep_attrs=True)
+        """Ensemble mean; of directions near the mean direction."""
+        return self._wrapped(self._straight.mean("member", keep_attrs=True))
 
     @property
     def spread(self) -> xr.Dataset:
         """Ensemble standard deviation, with M - 1."""
-        return self.dataset.std("member", ddof=1, keep_attrs=True)
+        return self._straight.std("member", ddof=1, keep_attrs=True)
+
+    @property
+    def _straight(self) -> xr.Dataset:
+        """The members, directions on the line about their mean direction, where they can be averaged."""
+        out = self.dataset
+        for name, period in self._periods.items():
+            values = out[name]
+            axis = values.get_axis_num("member")
+            middle = np.expand_dims(mean_direction(values.to_numpy(), period, axis), axis)
+            out = out.assign({name: values.copy(data=middle + signed(values.to_numpy() - middle, period))})
+        return out
+
+    def _wrapped(self, values: xr.Dataset) -> xr.Dataset:
+        """Directions back in [0, period)."""
+        for name, period in self._periods.items():
+            values = values.assign({name: values[name].copy(data=wrapped(values[name].to_numpy(), period))})
+        return values
+
+    @property
+    def _periods(self) -> dict[str, float]:
+        """Period of each variable that is a direction."""
+        told = {name: float(self.dataset[name].attrs.get("circular", 0.0)) for name in self.variables}
+        return {name: period for name, period in told.items() if period}
 
     def quantile(self, levels: float | Sequence[float] = (0.1, 0.5, 0.9)) -> xr.Dataset:
         """Quantiles of the members at each lead time, linearly interpolated.
+
+        Those of a direction are read clockwise: the 10 % one may be 350 and the 90 % one 10.
 
         Args:
             levels: in [0, 1].
@@ -75,7 +101,7 @@ class Forecast:
         with warnings.catch_warnings():
             # Land, and origins that other sequences have, hold no members at all: their quantiles are NaN.
             warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
-            return self.dataset.quantile(levels, dim="member", keep_attrs=True)
+            return self._wrapped(self._straight.quantile(levels, dim="member", keep_attrs=True))
 
     def probability(self, event: str, level: float = 0.9) -> xr.Dataset:
         """Chance of an event with the interval that the number of members allows.
@@ -150,7 +176,7 @@ class Forecast:
         name = self.variables[0] if variable is None else variable
         if name not in self.variables:
             raise InputError(f"the forecast has no variable {name!r}; it has {', '.join(self.variables)}.")
-        first = self.dataset[name].isel(init_time=0)
+        first = self._straight[name].isel(init_time=0)
         if first.ndim != 2:
             raise InputError(
                 f"{name!r} is not one series; select one cell or sequence of .dataset and plot that."

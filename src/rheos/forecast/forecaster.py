@@ -12,7 +12,7 @@ from rheos.core.errors import InputError, RheosError
 from rheos.core.files import read_json, write_json
 from rheos.data.calendar import through
 from rheos.data.dataset import Dataset
-from rheos.data.options import DataOptions
+from rheos.data.options import BY_COLUMN, DataOptions
 from rheos.data.reader import read
 from rheos.forecast.budget import check_memory
 from rheos.forecast.engine import Engine, Unit, origin_at, run
@@ -64,16 +64,16 @@ class Forecaster:
             return self.model.tail
         dataset = source if isinstance(source, Dataset) else read(source, self.model.recipe.data)
         mine, theirs = self.model.layout, dataset.layout
-        for what in ("channels", "known_future", "past", "static", "frequency"):
+        for what in ("channels", "known_future", "past", "static", "frequency", "circular"):
             if getattr(mine, what) != getattr(theirs, what):
                 raise InputError(
                     f"the model was fitted on {what} {getattr(mine, what)!r}, but the source has "
                     f"{getattr(theirs, what)!r}; give a source like the one it was fitted on."
                 )
-        if dataset.features != self.model.exists.shape:
+        shape = (len(mine.channels), *self.model.exists.shape[1:])
+        if dataset.features != shape:
             raise InputError(
-                f"the model was fitted on frames of shape {self.model.exists.shape}, but the source has "
-                f"{dataset.features}."
+                f"the model was fitted on frames of shape {shape}, but the source has {dataset.features}."
             )
         return dataset
 
@@ -174,9 +174,9 @@ def options(
         InputError: the file or a word cannot be read.
     """
     base = read_yaml(Path(config)) if isinstance(config, str | Path) else dict(config or {})
-    roles = base.pop("roles", None)
-    if roles is not None:
-        base = merge(base, {"data": {"roles": roles}})
+    for name in BY_COLUMN:
+        if name in base:
+            base = merge(base, {"data": {name: base.pop(name)}})
     return dict(merge(base, parse_words(words)))
 
 

@@ -1,10 +1,14 @@
 """What is measured on the training data before and after training: scales, and the solver's bias on them."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from rheos.core.circle import mean_direction
 from rheos.core.context import Context
+from rheos.data.circle import Circle
 from rheos.data.dataset import Dataset
 from rheos.process.process import Process
 from rheos.sample.preset import PRESETS
@@ -52,8 +56,25 @@ def solver_bias(process: Process, canonical: Tensor) -> dict[str, list[float]]:
     }
 
 
+def _straightened(dataset: Dataset) -> Dataset:
+    """The data with directions on the line about their mean."""
+    circle = Circle(dataset.layout.circular)
+    middle = np.zeros(dataset.features)
+    for number in circle.channels:
+        seen = [r.values[:, number][np.isfinite(r.values[:, number])] for r in dataset.recordings]
+        middle[number] = mean_direction(np.concatenate(seen), circle.period[number], 0)
+    if not circle.any:
+        return dataset
+    straight = (replace(r, values=circle.about(r.values, middle, 1)) for r in dataset.recordings)
+    return replace(dataset, recordings=tuple(straight))
+
+
 def channel_scale(dataset: Dataset) -> np.ndarray:
-    """Standard deviation of each channel over all frames, cells and recordings; 1 where constant."""
+    """Standard deviation of each channel over all frames, cells and recordings; 1 where constant.
+
+    A direction's is the root mean square of its signed distances from the mean direction.
+    """
+    dataset = _straightened(dataset)
     total = np.zeros(len(dataset.layout.channels))
     square, count = total.copy(), total.copy()
     for recording in dataset.recordings:

@@ -25,8 +25,10 @@ from rheos.core.errors import InputError
 from rheos.core.files import read_json, read_tensors, write_json, write_tensors, write_text
 from rheos.data.anchor.base import FittedAnchor
 from rheos.data.bounds import Bounds
+from rheos.data.circle import Circle
 from rheos.data.codec import Chain, Fitted
 from rheos.data.dataset import Dataset, Layout, Recording
+from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.data.windows import WindowBatch
 from rheos.denoise.denoiser import Denoiser
@@ -41,7 +43,8 @@ FORMAT = 1
 class History(BaseModel):
     """What happened when the model was fitted, as its card and report tell it.
 
-    `bounds` holds, by variable, its limits and the share of drawn values that they changed.
+    `bounds` holds, by variable, its limits and the share of drawn values that they changed; `sums`, by sum,
+    how far members missed it before they were moved (:meth:`rheos.data.sums.Sums.off`).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -59,6 +62,7 @@ class History(BaseModel):
     parameters: int = 0
     calibration: dict[str, Any] = {}
     bounds: dict[str, tuple[float | None, float | None, float]] = {}
+    sums: dict[str, float] = {}
     bias: dict[str, list[float]] = {}
     command: str = ""
     versions: dict[str, str] = {}
@@ -91,7 +95,8 @@ class FittedModel:
         denoiser: the trained network with its process.
         calibration: of the ensemble.
         bounds: physical limits of the variables.
-        exists: `features` bool, entries ever observed in training.
+        sums: that every member obeys.
+        exists: `features` bool, entries ever observed in training, in the plane where directions are points.
         scale: `(channel,)` standard deviation of each variable over the training span.
         tail: the end of the data the model was fitted on, to forecast from without a source.
         shapes: what the network was built for.
@@ -105,6 +110,7 @@ class FittedModel:
     denoiser: Denoiser
     calibration: FittedCalibration
     bounds: Bounds
+    sums: Sums
     exists: np.ndarray
     scale: np.ndarray
     tail: Dataset
@@ -113,7 +119,16 @@ class FittedModel:
 
     def source(self, dataset: Dataset) -> WindowSource:
         """Windows of other data of the same layout."""
-        return WindowSource(dataset, self.recipe.window, self.codec)
+        return WindowSource(self.circle.lift(dataset), self.recipe.window, self.codec)
+
+    @property
+    def circle(self) -> Circle:
+        """Which variables are directions."""
+        return Circle(self.layout.circular)
+
+    def project(self, values: np.ndarray) -> np.ndarray:
+        """Members `(row, frame, channel, *space)` in raw units as they may be: inside limits, sums obeyed."""
+        return self.circle.wrap(self.bounds.clip(self.sums.project(values, self.bounds)))
 
     def context(self, batch: WindowBatch, *, forecasting: bool = True) -> tuple[Tensor, Context]:
         """Clip and context of some windows, anchored."""
@@ -220,6 +235,7 @@ class FittedModel:
             denoiser=denoiser,
             calibration=FittedCalibration.from_arrays(_part(arrays, "calibration")),
             bounds=Bounds(**_part(arrays, "bounds")),
+            sums=Sums.of(layout.channels, recipe.sums, arrays["scale"]),
             exists=arrays["exists"].astype(bool),
             scale=arrays["scale"],
             tail=Dataset(layout=layout, recordings=recordings),

@@ -11,10 +11,11 @@ from pydantic import BaseModel, ValidationError
 
 from rheos.core.errors import InputError
 from rheos.core.method import Method
+from rheos.data.options import BY_COLUMN
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_BY_COLUMN = {"roles": ("data", "roles"), "bounds": ("bounds",)}
+_BY_COLUMN = {name: ("data", name) for name in BY_COLUMN} | {"bounds": ("bounds",), "sums": ("sums",)}
 _SHORT = {"prior": ("process", "noise"), "times": ("objective", "times")}
 
 
@@ -43,8 +44,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def parse_words(words: Sequence[str]) -> dict[str, Any]:
     """`["a.b=c", ...]` as a nested dictionary; values are read as YAML.
 
-    The part after `roles.` or `bounds.` is one column's name, dots and all; `prior` is short for
-    `process.noise` and `times` for `objective.times`.
+    The part after `roles.`, `circular.`, `bounds.` or `sums.` is one column's name, dots and all; `prior` is
+    short for `process.noise` and `times` for `objective.times`.
 
     Raises:
         InputError: a word is not of that form.

@@ -10,11 +10,14 @@ import yaml
 
 from rheos.core.errors import InputError
 from rheos.data.bounds import Bounds, told
+from rheos.data.circle import Circle
 from rheos.data.dataset import Dataset
 from rheos.data.inspect import Inspection
 from rheos.data.inspect import inspect as look
 from rheos.data.reader import read
+from rheos.data.sums import Sums
 from rheos.forecast.forecaster import options, reading
+from rheos.forecast.measure import channel_scale
 from rheos.forecast.recipe import Recipe, differences, make_recipe
 from rheos.network.shapes import Shapes
 
@@ -51,7 +54,9 @@ def inspect(
     frames = wanted or likely_horizon(dataset)
     recipe = make_recipe(dataset, frames, {**given, "horizon": frames})
     proposed = differences(recipe)
-    limits = Bounds.of(dataset.until(recipe.holdout), recipe.bounds).words(dataset.layout.channels)
+    known = dataset.until(recipe.holdout)
+    limits = Bounds.of(known, recipe.bounds).words(dataset.layout.channels)
+    Sums.of(dataset.layout.channels, recipe.sums, channel_scale(known)).require(known)
     return replace(found, recipe=proposed, cost=cost(dataset, recipe), limits=limits)
 
 
@@ -73,7 +78,7 @@ def cost(dataset: Dataset, recipe: Recipe) -> dict[str, float]:
     shapes = Shapes(
         history=recipe.history,
         horizon=recipe.horizon,
-        channels=len(layout.channels),
+        channels=len(layout.channels) + len(Circle(layout.circular).channels),
         space=tuple(dataset.features[1:]),
         known_future=len(layout.known_future),
         past=len(layout.past),

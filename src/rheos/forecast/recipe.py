@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from rheos.calibrate import CALIBRATIONS, AffineCalibration
 from rheos.core.method import one_of
@@ -21,6 +21,8 @@ from rheos.network import NETWORKS, SeriesNetwork
 from rheos.process.recipes import PROCESSES, DyDiff
 from rheos.train.settings import Training
 
+# YAML reads `100: [coal, gas]` with a number for its key.
+Name = Annotated[str, BeforeValidator(str)]
 AnyAnchor: Any = one_of(ANCHORS)
 AnyProcess: Any = one_of(PROCESSES)
 AnyNetwork: Any = one_of(NETWORKS)
@@ -40,11 +42,12 @@ class Recipe(BaseModel):
         seed: of initial weights, batches and noise.
         block: rows of every network call when sampling.
         data: how the source is read.
-        bounds: physical limits by variable, as in `bounds.rain=[0,null]`; "auto" takes an extreme that the
-            data hold exactly and often (no rain, no sun) for a limit, "none" has none.
         bounds: physical limits by variable, `bounds.rain=[0,null]`; "auto" takes an extreme that the data
             hold exactly and often (no rain, no sun) for a limit, "none" has none.
+        sums: variables that add up to another one, `sums.total=[north,south]`, or to a number,
+            `sums.100=[coal,gas,wind]`, in every member.
         roles: role of each column: target, known_future, past, static, ignore.
+        circular: the period of variables that are directions, `circular.wind_direction=360`.
         codec: raw units to coded units, applied in this order.
         anchor: center and scale of the canonical coordinates.
         process: the way into noise.
@@ -66,6 +69,7 @@ class Recipe(BaseModel):
     block: int = Field(default=50, ge=1)
     data: DataOptions = DataOptions()
     bounds: Literal["auto", "none"] | dict[str, tuple[float | None, float | None]] = "auto"
+    sums: dict[Name, tuple[str, ...] | tuple[tuple[str, ...], ...]] = Field(default_factory=dict)
     codec: tuple[Link, ...] = Field(default=(Scale(),), min_length=1)
     anchor: AnyAnchor = Ridge()
     process: AnyProcess = DyDiff()

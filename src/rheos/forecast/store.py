@@ -101,6 +101,8 @@ class Frame:
         """Attributes of one variable."""
         unit, name = self.layout.units[channel], self.layout.channels[channel]
         attributes: dict[str, Any] = {"units": unit} if unit else {}
+        if self.layout.circular[channel]:
+            attributes["circular"] = self.layout.circular[channel]
         return attributes if name == self.variables[channel] else attributes | {"long_name": name}
 
 

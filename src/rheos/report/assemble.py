@@ -10,9 +10,11 @@ import yaml
 
 from rheos.core.errors import InputError
 from rheos.data.calendar import through
+from rheos.data.circle import Circle
 from rheos.data.dataset import Dataset, Layout
 from rheos.evaluation.backtest import Case, backtest, test_origins
 from rheos.evaluation.scorecard import Scorecard
+from rheos.forecast.card import limits
 from rheos.forecast.forecast import Forecast
 from rheos.forecast.forecaster import Forecaster, load
 from rheos.forecast.model import FittedModel
@@ -142,11 +144,13 @@ def _windows(card: Scorecard) -> WindowScores | None:
 
 def _fans(model: FittedModel, dataset: Dataset, cases: Sequence[Case]) -> tuple[Fan, ...]:
     layout, fans = model.layout, []
-    channels = range(min(_CHANNELS, len(layout.channels)))
+    channels, circle = range(min(_CHANNELS, len(layout.channels))), Circle(layout.circular)
     for case in cases[: 1 if len(channels) > 1 else _PICTURED]:
         recording = dataset.recordings[case.recording]
         first = max(0, case.origin - 2 * model.recipe.horizon)
         stamps = through(recording.stamps, layout.frequency, case.origin + len(case.truth))
+        middle = circle.middle(case.ensemble)
+        ensemble, truth = circle.about(case.ensemble, middle), circle.about(case.truth, middle, 1)
         axis = np.asarray(stamps.to_datetimeindex() if hasattr(stamps, "to_datetimeindex") else stamps)
         for channel in channels:
             name = layout.channels[channel]
@@ -156,8 +160,8 @@ def _fans(model: FittedModel, dataset: Dataset, cases: Sequence[Case]) -> tuple[
                     history_time=axis[first : case.origin],
                     history=recording.values[first : case.origin, channel],
                     time=axis[case.origin :],
-                    members=case.ensemble[:, :, channel],
-                    truth=case.truth[:, channel],
+                    members=ensemble[:, :, channel],
+                    truth=truth[:, channel],
                     unit=layout.units[channel],
                 )
             )
@@ -275,6 +279,7 @@ def _card(model: FittedModel) -> Card:
         "valid horizon": f"{recipe.horizon} frames",
         "kept out of fitting": f"{recipe.holdout} frames",
         "calibration": str(history.calibration.get("note", "none")),
+        "physical limits": limits(model.layout, history.model_dump()),
         "license of the data": model.layout.attributes.get("license", "not stated in the data"),
     }
     text = yaml.safe_dump(differences(recipe), sort_keys=False)

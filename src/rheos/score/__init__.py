@@ -9,10 +9,13 @@ from rheos.score.anomaly_correlation import anomaly_correlation
 from rheos.score.area import area_weights, cell_bounds
 from rheos.score.bootstrap import Interval, mean_difference, resampled_means, skill
 from rheos.score.brier import BrierParts, brier_parts, brier_score, exceedance
+from rheos.score.circular import circular_crps
+from rheos.score.contingency import Contingency, contingency
 from rheos.score.coverage import central_interval, covered, interval_width
 from rheos.score.crps import Estimator, crps, threshold_weighted_crps
 from rheos.score.energy import energy_score
 from rheos.score.entries import aggregate
+from rheos.score.fractions import Fractions, fractions
 from rheos.score.quantile import (
     LEVELS_9,
     LEVELS_19,
@@ -30,7 +33,9 @@ __all__ = [
     "LEVELS_9",
     "LEVELS_19",
     "BrierParts",
+    "Contingency",
     "Estimator",
+    "Fractions",
     "Interval",
     "aggregate",
     "almost_fair_crps",
@@ -40,12 +45,15 @@ __all__ = [
     "brier_score",
     "cell_bounds",
     "central_interval",
+    "circular_crps",
+    "contingency",
     "covered",
     "crps",
     "crps_sum",
     "energy_score",
     "energy_spectrum",
     "exceedance",
+    "fractions",
     "interval_width",
     "mean_difference",
     "pit",

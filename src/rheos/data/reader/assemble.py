@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from rheos.data.dataset import Dataset, Layout, Recording
-from rheos.data.options import DataOptions
+from rheos.data.options import DataOptions, closest
 from rheos.data.reader.axis import Gaps, distinct, ordered, regular, resampled
 from rheos.data.reader.joint import joined
 from rheos.data.reader.period import periods
@@ -165,7 +165,25 @@ def _completed(
         attributes["calendar"] = calendar
     if rhythm.frequency is None and rhythm.step != 1:
         attributes["step"] = f"{rhythm.step:g}"
-    return replace(layout, frequency=rhythm.frequency, periods=found, attributes=attributes)
+    circular = _circular(layout, options, origin)
+    return replace(
+        layout, frequency=rhythm.frequency, periods=found, attributes=attributes, circular=circular
+    )
+
+
+def _circular(layout: Layout, options: DataOptions, origin: str) -> tuple[float, ...]:
+    """Period of each channel, 0 for ordinary numbers."""
+    for name in options.circular:
+        if name not in layout.channels:
+            raise SourceError(
+                f"circular.{name} names no target of {origin!r}", advice=closest(name, layout.channels)
+            )
+        if options.resample is not None or options.duplicates == "mean":
+            raise SourceError(
+                f"{name!r} is a direction, whose average over rows is no mean of numbers",
+                advice="leave out data.resample and data.duplicates=mean",
+            )
+    return tuple(options.circular.get(name, 0.0) for name in layout.channels)
 
 
 def _recordings(sequences: list[RawSequence]) -> list[Recording]:

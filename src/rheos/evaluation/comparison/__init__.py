@@ -2,5 +2,6 @@
 
 from rheos.evaluation.comparison.compare import compare
 from rheos.evaluation.comparison.comparison import Comparison
+from rheos.evaluation.comparison.settings import Comparing
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparing", "Comparison", "compare"]

@@ -8,12 +8,14 @@ from typing import Any
 
 import yaml
 
+from rheos.data.options import BY_COLUMN
 from rheos.evaluation.comparison.contender import (
     BaselineContender,
     Contender,
     ModelContender,
     RecipeContender,
 )
+from rheos.evaluation.comparison.settings import Comparing
 from rheos.evaluation.comparison.task import Task
 
 
@@ -24,7 +26,9 @@ def as_words(options: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator
         if isinstance(value, Mapping) and value:
             yield from as_words(value, here)
         else:
-            place = f"roles.{name}" if path == ("data", "roles") else ".".join(here)
+            place = ".".join(
+                here[1:] if path[:1] == ("data",) and path[1:2] and path[1] in BY_COLUMN else here
+            )
             plain = isinstance(value, str) and yaml.safe_load(value) == value
             yield f"{place}={value if plain else json.dumps(value)}"
 
@@ -34,7 +38,8 @@ def command_of(
     task: Task,
     common: Mapping[str, Any],
     contenders: Sequence[Contender],
-    options: Mapping[str, str],
+    settings: Comparing,
+    out: str | Path | None,
 ) -> str:
     """The command line, or "" where a source or a contender lies in memory only.
 
@@ -43,7 +48,8 @@ def command_of(
         task: what is compared on.
         common: options of all recipes.
         contenders: who takes part.
-        options: further options by name, as typed.
+        settings: of the comparison, its subject and reference found.
+        out: the folder, if there is one.
     """
     if not isinstance(source, str | Path):
         return ""
@@ -64,8 +70,11 @@ def command_of(
             return ""
     parts += ["--methods", ",".join(methods)]
     parts += ["--windows", str(task.windows), "--members", str(task.members), "--quality", task.quality]
-    for name, value in options.items():
-        parts += [f"--{name}", value]
+    parts += ["--seeds", ",".join(map(str, settings.seeds)), "--score", settings.score]
+    given = {name: getattr(settings, name) for name in ("subject", "reference", "time")} | {"out": out}
+    for name, value in given.items():
+        if value is not None:
+            parts += [f"--{name}", str(value)]
     return shlex.join(parts)
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,64 +10,46 @@ from rheos.core.errors import InputError
 from rheos.data.dataset import Dataset
 from rheos.data.reader import read
 from rheos.evaluation.comparison.command import command_of
-from rheos.evaluation.comparison.comparison import SCORES, Comparison
+from rheos.evaluation.comparison.comparison import Comparison
 from rheos.evaluation.comparison.contender import Contender, ModelContender, RecipeContender
 from rheos.evaluation.comparison.entry import DEFAULT, Entry, contenders_of, opened
 from rheos.evaluation.comparison.folder import Folder
 from rheos.evaluation.comparison.result import Result, measure
+from rheos.evaluation.comparison.settings import Comparing
 from rheos.evaluation.comparison.table import markdown
 from rheos.evaluation.comparison.task import Task
-from rheos.evaluation.windows import MOST_WINDOWS
 from rheos.forecast.forecaster import options, reading
 from rheos.report.cost_figure import Priced, cost_chart
 from rheos.report.style import png_bytes
 from rheos.train.loop import Progress
-from rheos.train.settings import seconds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def compare(
-    methods: Sequence[Entry] = DEFAULT,
-    source: Any = None,
+    source: Any,
+    contenders: Sequence[Entry] = DEFAULT,
     *,
     horizon: int | None = None,
-    holdout: int | None = None,
+    settings: Comparing | None = None,
     config: str | Path | Mapping[str, Any] | None = None,
     words: Sequence[str] = (),
-    seeds: Sequence[int] = (0,),
-    windows: int = MOST_WINDOWS,
-    members: int = 100,
-    quality: str = "balanced",
-    time: str | float | None = None,
-    subject: str | None = None,
-    reference: str | None = None,
-    score: str = "crps",
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Score several forecasters on the same windows that none of them was fitted on.
 
     Args:
-        methods: the forecasters. A word names "rheos" (the recipe that is proposed from the data), a
+        source: anything `rheos.fit` takes.
+        contenders: the forecasters. A word names "rheos" (the recipe that is proposed from the data), a
             baseline, a peer, or all of "baselines" or "peers"; a pair `(name, what)` gives a recipe as
             override words or a mapping, a model as its folder (a Path) or a Forecaster, or a baseline with
             options of its own.
-        source: anything `rheos.fit` takes.
         horizon: frames to forecast; may stand in the config instead, as may the holdout.
-        holdout: last observed frames that nothing is fitted on; None: as many windows as fit into a fifth
-            of the data.
+        settings: windows, members, seeds, budget, and who is compared with whom by what; None: the defaults.
         config: options that all recipes share, as `rheos.fit` takes them.
         words: `a.b=c` overrides for all recipes; what says how the data are read stands here.
-        seeds: of training and members; what learns without random numbers runs with the first alone.
-        windows: most windows of each recording; they do not overlap and end with the last observed frame.
-        members: of every ensemble.
-        quality: "fast", "balanced" or "best", for Rheos' own forecasts.
-        time: training budget of each Rheos recipe and trained peer, "5m" or seconds.
-        subject: whom the verdict is about; None: the first recipe or model of Rheos.
-        reference: whom all are compared with beside the best other; None: the subject.
-        score: what decides: "crps", "wql" or "crps_sum".
         out: a folder for results, models, table, picture and record; the same call continues there.
         progress: told how far the work is.
 
@@ -74,25 +57,23 @@ def compare(
         InputError: a name is unknown or given twice, the folder holds another comparison, a model was
             fitted on other data, a peer's package is missing, or an option cannot be used.
     """
-    common, frames, kept_out = _sizes(options(config, words), horizon, holdout)
-    entries = [opened(entry) for entry in methods]
+    chosen = settings or Comparing()
+    common, frames, holdout = _sizes(options(config, words), horizon, chosen.holdout)
+    entries = [opened(entry) for entry in contenders]
     dataset = _dataset(source, common, entries)
-    contenders = contenders_of(entries, common, _budget(time), dataset.layout)
-    task = Task(dataset, frames, kept_out, windows, members, quality)
-    some_seeds = _distinct(seeds)
-    who = _named(subject, contenders) or _first_own(contenders)
-    whom = _named(reference, contenders) or who
-    _check_score(score, task)
-    typed = {"seeds": ",".join(map(str, some_seeds)), "subject": who, "reference": whom, "score": score}
-    typed |= {name: str(value) for name, value in (("time", time), ("out", out)) if value is not None}
-    command = command_of(source, task, common, contenders, typed)
+    everyone = contenders_of(entries, common, chosen.budget, dataset.layout)
+    task = Task(dataset, frames, holdout, chosen.windows, chosen.members, chosen.quality)
+    who = _named(chosen.subject, everyone) or _first_own(everyone)
+    # The record names what was left to be found, so that its command is this comparison for good.
+    chosen = replace(chosen, subject=who, reference=_named(chosen.reference, everyone) or who)
+    _require_sums(chosen.score, task)
+    command = command_of(source, task, common, everyone, chosen, out)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Folder(Path(scratch) / "comparison" if out is None else Path(out))
-        _require(contenders, some_seeds, folder)
-        folder.begin(task, contenders, some_seeds, command)
-        results = {c.name: _results(c, task, some_seeds, folder, progress) for c in contenders}
-        limits = {c.name: c.limits for c in contenders}
-        found = Comparison(task, results, limits, who, whom, score)
+        _require(everyone, chosen.seeds, folder)
+        folder.begin(task, everyone, chosen.seeds, command)
+        results = {c.name: _results(c, task, chosen.seeds, folder, progress) for c in everyone}
+        found = Comparison(task, results, {c.name: c.limits for c in everyone}, chosen)
         if out is not None:
             folder.finish(found.to_dict(), markdown(found), png_bytes(chart(found)))
     return found
@@ -170,19 +151,6 @@ def _sizes(
     return common, frames, kept_out
 
 
-def _budget(time: str | float | None) -> float | None:
-    try:
-        return None if time is None else seconds(time)
-    except ValueError as error:
-        raise InputError(f"time: {error}.") from None
-
-
-def _distinct(seeds: Sequence[int]) -> list[int]:
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise InputError(f"seeds={list(seeds)}, but they are one or more different whole numbers.")
-    return list(seeds)
-
-
 def _named(name: str | None, contenders: Sequence[Contender]) -> str | None:
     names = [contender.name for contender in contenders]
     if name is not None and name not in names:
@@ -195,8 +163,6 @@ def _first_own(contenders: Sequence[Contender]) -> str:
     return own[0] if own else contenders[0].name
 
 
-def _check_score(score: str, task: Task) -> None:
-    if score not in SCORES:
-        raise InputError(f"score={score!r}, but known are {', '.join(SCORES)}.")
+def _require_sums(score: str, task: Task) -> None:
     if score == "crps_sum" and not task.sums:
         raise InputError("score=crps_sum needs variables of one unit, without space; take crps or wql.")

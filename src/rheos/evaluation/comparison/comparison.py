@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 
 from rheos.evaluation.comparison.result import Result
+from rheos.evaluation.comparison.settings import SCORES, Comparing
 from rheos.evaluation.comparison.task import Task
 from rheos.evaluation.scorecard import by_window
 from rheos.evaluation.tally import Tally
 from rheos.evaluation.verdict import verdict
 from rheos.score import Interval, aggregate, mean_difference, skill
-
-SCORES = {"crps": "CRPS", "wql": "weighted quantile loss", "crps_sum": "CRPS-sum"}
 
 
 def score_by_window(tally: Tally, score: str, scale: np.ndarray) -> np.ndarray:
@@ -37,17 +36,28 @@ class Comparison:
         task: what they were given.
         results: of every forecaster, one a seed; the seeds' windows are averaged before anything is compared.
         limits: under which a forecaster took part, by name.
-        subject: whom the verdict is about.
-        reference: whom all are compared with, beside the best other.
-        score: what decides: "crps", "wql" or "crps_sum".
+        settings: whom the verdict is about, whom all are compared with, and by what, among others.
     """
 
     task: Task
     results: Mapping[str, list[Result]]
     limits: Mapping[str, str]
-    subject: str
-    reference: str
-    score: str = "crps"
+    settings: Comparing
+
+    @property
+    def subject(self) -> str:
+        """Whom the verdict is about."""
+        return self.settings.subject or next(iter(self.results))
+
+    @property
+    def reference(self) -> str:
+        """Whom all are compared with, beside the best other."""
+        return self.settings.reference or self.subject
+
+    @property
+    def score(self) -> str:
+        """What decides: "crps", "wql" or "crps_sum"."""
+        return self.settings.score
 
     def per_window(self, name: str, score: str | None = None) -> np.ndarray:
         """Mean over seeds of a forecaster's score in each window."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rheos.baseline import Baseline, FittedBaseline
+from rheos.baseline import Baseline, FittedBaseline, OnCircle, fitted_on
 from rheos.baseline.peer import FittedPeer, Peer
 from rheos.core.errors import InputError
 from rheos.core.keys import Key
@@ -236,7 +236,7 @@ class Dealing:
     @property
     def notes(self) -> Sequence[str]:
         """What a peer says of its fit."""
-        return self.fitted.notes if isinstance(self.fitted, FittedPeer) else ()
+        return self.fitted.notes if isinstance(self.fitted, FittedPeer | OnCircle) else ()
 
     def forecast(self, recording: int, origin: int) -> np.ndarray:
         """See :class:`Ready`; nothing at or after the origin is handed over."""
@@ -287,4 +287,4 @@ class BaselineContender:
 
     def fit(self, task: Task, seed: int, folder: Path, progress: Progress | None) -> Dealing:
         """See :class:`Contender`."""
-        return Dealing(self._seeded_with(seed).fit(task.training, task.horizon), task, seed)
+        return Dealing(fitted_on(self._seeded_with(seed), task.training, task.horizon), task, seed)

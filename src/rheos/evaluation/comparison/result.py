@@ -83,7 +83,7 @@ class Result:
                 name=content["name"],
                 seed=content["seed"],
                 description=content["description"],
-                tally=Tally.from_dict(content["tally"], task.area, task.sums),
+                tally=Tally.from_dict(content["tally"], task.area, task.sums, task.circle),
                 cost=Cost(**content["cost"]),
                 notes=tuple(content["notes"]),
                 versions=content["versions"],
@@ -119,7 +119,7 @@ def measure(
     began = time.perf_counter()
     ready = contender.fit(task, seed, folder, tell)
     trained = time.perf_counter() - began
-    tally, spent, silent, total = Tally(task.area, task.sums), 0.0, 0, 0
+    tally, spent, silent, total = Tally(task.area, task.sums, task.circle), 0.0, 0, 0
     windows = task.windows * len(task.dataset.recordings)
     for done, (recording, origin, truth) in enumerate(task.cases(), start=1):
         began = time.perf_counter()

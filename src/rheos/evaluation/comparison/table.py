@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rheos.evaluation.comparison.comparison import SCORES, Comparison
+from rheos.evaluation.comparison.comparison import Comparison
+from rheos.evaluation.comparison.settings import SCORES
 from rheos.score import Interval
 
 Row = tuple[str, ...]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rheos.core.errors import InputError
+from rheos.data.circle import Circle
 from rheos.data.dataset import Dataset
 from rheos.evaluation.windows import MOST_WINDOWS, area_of, cases, share_unit, window_origins
 from rheos.forecast.fitting import fingerprint
@@ -36,6 +37,7 @@ class Task:
         scale: `(channel,)` standard deviation over the training span, the unit of the CRPS.
         area: weights of the cells.
         sums: whether the sum over variables means something.
+        circle: which variables are directions.
 
     Raises:
         InputError: nothing is left to fit or to score, or a number will not do.
@@ -52,6 +54,7 @@ class Task:
     scale: np.ndarray = field(init=False)
     area: np.ndarray = field(init=False)
     sums: bool = field(init=False)
+    circle: Circle = field(init=False)
 
     def __post_init__(self) -> None:
         if self.members < 2:
@@ -77,6 +80,7 @@ class Task:
             "scale": channel_scale(training),
             "area": area_of(self.dataset.layout, self.dataset.features[1:]),
             "sums": share_unit(self.dataset.layout),
+            "circle": Circle(self.dataset.layout.circular),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
