@@ -11,6 +11,7 @@ UNIPC = "tests/sample/test_unipc.py"
 BALL = "tests/sample/test_heavy_ball.py"
 EVO = "tests/sample/test_evodiff.py"
 FIX = "tests/sample/test_correction.py"
+UNDER = "tests/sample/test_underdamped.py"
 CALL = "tests/sample/test_sample.py"
 PROBE = "tests/sample/test_probe.py"
 
@@ -99,6 +100,11 @@ PLANTED = [
     (f"{CORRECTION}/langevin.py", "node.time) * signal).sub_(u)", "node.time)).sub_(u)", FIX),
     (f"{CORRECTION}/langevin.py", "torch.where(sigma > 0, step, 0.0)", "step", FIX),
     (f"{CORRECTION}/langevin.py", "2.0 * self.snr**2 * ratio", "2.0 * self.snr**2 / ratio", FIX),
+    (f"{CORRECTION}/underdamped.py", "mul_(0.5 * self.step)", "mul_(self.step)", UNDER),
+    (f"{CORRECTION}/underdamped.py", "((v + half) * kept)", "(v * kept + half)", UNDER),
+    (f"{CORRECTION}/underdamped.py", "math.sqrt(1.0 - kept**2)", "1.0 - kept", UNDER),
+    (f"{CORRECTION}/underdamped.py", "-self.friction * self.step", "-0.5 * self.friction * self.step", UNDER),
+    (f"{CORRECTION}/underdamped.py", "torch.where(moving, pull, 0.0)", "pull", FIX),
     (f"{CORRECTION}/time_shift.py", "node.schedule.alpha(times) ** 2", "node.schedule.alpha(times)", FIX),
     (f"{CORRECTION}/time_shift.py", "values.sum(1).cpu() ** 2 / count", "values.sum(1).cpu() ** 2", FIX),
     (f"{CORRECTION}/time_shift.py", "clamp(max=0.5 * self.window)", "clamp(max=self.window)", FIX),
