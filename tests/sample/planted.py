@@ -11,6 +11,7 @@ UNIPC = "tests/sample/test_unipc.py"
 BALL = "tests/sample/test_heavy_ball.py"
 EVO = "tests/sample/test_evodiff.py"
 FIX = "tests/sample/test_correction.py"
+MR = "tests/sample/test_mean_reverting.py"
 UNDER = "tests/sample/test_underdamped.py"
 CALL = "tests/sample/test_sample.py"
 PROBE = "tests/sample/test_probe.py"
@@ -88,6 +89,20 @@ PLANTED = [
         QUICK,
     ),
     (f"{SOLVER}/exponential.py", "path.decay * kept", "path.decay", QUICK),
+    (KERNEL, "small = x.abs() < _SERIES_BELOW", "small = x < _SERIES_BELOW", MR),
+    (KERNEL, "count, -1.0, newest=0) * path.sigma[1:]", "count, -1.0, newest=0) * path.sigma[:-1]", MR),
+    (f"{SOLVER}/exponential_noise.py", "(1.0 + self.eta) * adams", "(1.0 + self.eta**2) * adams", QUICK),
+    (
+        f"{SOLVER}/exponential_noise.py",
+        "torch.expm1(2.0 * torch.where(near",
+        "torch.expm1(torch.where(near",
+        MR,
+    ),
+    (f"{SOLVER}/exponential_noise.py", "math.sqrt(self.eta) * path", "self.eta * path", QUICK),
+    (f"{SOLVER}/exponential_noise.py", "near | path.still, 0.0, direct", "near, 0.0, direct", QUICK),
+    (f"{SOLVER}/direction.py", "u.addcmul_(answer, self.direct)", "u.addcmul_(answer, self.scale)", MR),
+    (f"{SOLVER}/direction.py", "history = (direction, *state.history)", "history = (direction,) * 4", MR),
+    ("src/rheos/process/coordinates/anchored.py", "context.anchor_scale, u)", "u, u)", MR),
     (f"{SOLVER}/least_difference.py", "share(first, gap, self.over)", "share(gap, first, self.over)", EVO),
     (f"{SOLVER}/least_difference.py", "-1.0 / torch.where(count", "-2.0 / torch.where(count", EVO),
     (f"{SOLVER}/least_difference.py", "range(1 if over", "range(2 if over", EVO),

@@ -1,10 +1,10 @@
 """v <- v + (e/2) s(u), u <- u + e v, v <- v + (e/2) s(u), v <- c v + sqrt(1 - c^2) z, c = exp(-q e).
 
-Underdamped Langevin dynamics split as OBABO (Bussi, Parrinello 2007, arXiv 0803.4083), s = (alpha D - u) / sigma^2
-the score at u's own time; the momentum, of mass 1, is drawn anew at every node, so that its two half
-refreshments O between sweeps are one, and those before the first sweep and after the last change no law: a
-single sweep is a Langevin step of length e^2 / 2, as in Song et al. 2021 (arXiv 2011.13456). e is a share of
-sigma, and below v is sigma times the momentum.
+Underdamped Langevin dynamics split as OBABO (Bussi, Parrinello 2007, Phys. Rev. E 75, 056707) with the score
+s = (alpha D - u) / sigma^2 at u's own time. The momentum, of mass 1, is drawn anew at every node, so its two
+half refreshments O between sweeps are one, and those before the first sweep and after the last change no law:
+a single sweep is a Langevin step of length e^2 / 2, the corrector of Song et al. 2021 (arXiv 2011.13456).
+Here e is a share of sigma, and v is sigma times the momentum.
 """
 
 import math
@@ -57,7 +57,7 @@ class Underdamped(Correction):
         kept, moving = math.exp(-self.friction * self.step), sigma > 0
         v = draw() * sigma
         for sweep in range(self.sweeps):
-            # (e / 2) s in units of v; the half kick that ends a sweep and the one that begins the next are alike.
+            # (e / 2) s in units of v, the kick that ends a sweep and begins the next.
             pull = (denoise(u, node.time) * signal).sub_(u).mul_(0.5 * self.step)
             half = torch.where(moving, pull, 0.0)
             if sweep > 0:
