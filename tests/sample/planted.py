@@ -89,7 +89,7 @@ PLANTED = [
         QUICK,
     ),
     (f"{SOLVER}/exponential.py", "path.decay * kept", "path.decay", QUICK),
-    (KERNEL, "small = x.abs() < _SERIES_BELOW", "small = x < _SERIES_BELOW", MR),
+    (KERNEL, "small = x.abs() < _SERIES_BELOW", "small = x < _SERIES_BELOW", QUICK),
     (KERNEL, "count, -1.0, newest=0) * path.sigma[1:]", "count, -1.0, newest=0) * path.sigma[:-1]", MR),
     (f"{SOLVER}/exponential_noise.py", "(1.0 + self.eta) * adams", "(1.0 + self.eta**2) * adams", QUICK),
     (
@@ -99,7 +99,6 @@ PLANTED = [
         MR,
     ),
     (f"{SOLVER}/exponential_noise.py", "math.sqrt(self.eta) * path", "self.eta * path", QUICK),
-    (f"{SOLVER}/exponential_noise.py", "near | path.still, 0.0, direct", "near, 0.0, direct", QUICK),
     (f"{SOLVER}/direction.py", "u.addcmul_(answer, self.direct)", "u.addcmul_(answer, self.scale)", MR),
     (f"{SOLVER}/direction.py", "history = (direction, *state.history)", "history = (direction,) * 4", MR),
     ("src/rheos/process/coordinates/anchored.py", "context.anchor_scale, u)", "u, u)", MR),

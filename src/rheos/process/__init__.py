@@ -1,5 +1,7 @@
 """How a clip becomes noise: schedule, coordinates, noise, process."""
 
+from rheos.process.critically_damped import CriticallyDamped
+from rheos.process.linear_face import LinearFace
 from rheos.process.process import Process
 from rheos.process.recipes import (
     PROCESSES,
@@ -19,12 +21,14 @@ from rheos.process.recipes import (
 
 __all__ = [
     "PROCESSES",
+    "CriticallyDamped",
     "DyDiff",
     "Elucidated",
     "Exploding",
     "FollmerForecaster",
     "GaussianProcessPrior",
     "LeastEnergy",
+    "LinearFace",
     "MeanReverting",
     "Plain",
     "PoissonFlow",

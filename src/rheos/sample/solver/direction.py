@@ -39,10 +39,15 @@ class DirectionMove(Move):
 
     def to(self, like: Tensor) -> Self:
         """The coefficients in a clip's dtype, on its device, shaped to broadcast against it."""
-        names = ("scale", "direct", "blend", "noise")
-        cast = {name: expand(getattr(self, name), like) for name in names if getattr(self, name) is not None}
-        slope = (expand(self.slope[0], like), expand(self.slope[1], like))
-        return replace(self, slope=slope, weights=tuple(expand(w, like) for w in self.weights), **cast)
+        return replace(
+            self,
+            scale=expand(self.scale, like),
+            direct=None if self.direct is None else expand(self.direct, like),
+            slope=(expand(self.slope[0], like), expand(self.slope[1], like)),
+            weights=tuple(expand(weight, like) for weight in self.weights),
+            blend=None if self.blend is None else expand(self.blend, like),
+            noise=None if self.noise is None else expand(self.noise, like),
+        )
 
     def apply(self, state: State, denoise: Answer, draw: Draw) -> State:
         """One denoiser call; two operations for the direction, one for its average, one a weight."""

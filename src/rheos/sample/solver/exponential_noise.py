@@ -51,7 +51,7 @@ class ExponentialNoise(Solver):
         kept, added = noise_level(path, self.eta)
         scale = torch.where(near, path.alpha[1:] / alpha, path.decay * kept)
         direct = path.alpha[1:] * -torch.expm1(-(1.0 + self.eta) * length)
-        direct = torch.where(near | path.still, 0.0, direct)
+        direct = torch.where(near, 0.0, direct)
         grown = torch.sqrt(torch.expm1(2.0 * torch.where(near, length, 0.0)))
         noise = torch.where(near, math.sqrt(self.eta) * path.sigma[1:] * grown, added)
         depth = (weights.flatten(2) if weights.ndim > 2 else weights[..., None]).ne(0).any(-1).sum(0).tolist()
