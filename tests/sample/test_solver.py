@@ -306,7 +306,7 @@ def test_clean_frames_are_left_bit_for_bit_and_others_as_if_alone(solver):
         torch.testing.assert_close(together[:, j : j + 1], alone, rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize("solver", DETERMINISTIC + STOCHASTIC, ids=name)
+@pytest.mark.parametrize("solver", [*DETERMINISTIC, *STOCHASTIC, EVODiff()], ids=name)
 def test_a_times_shape_and_the_rows_order_do_not_matter(solver, mixture):
     schedule = Linear()
     oracle = IsotropicMixture(mixture, schedule)
@@ -394,7 +394,7 @@ def test_a_step_costs_no_more_operations_than_its_formula(solver, most):
     assert counting.float64 == 0
 
 
-@pytest.mark.parametrize("solver", DETERMINISTIC + STOCHASTIC, ids=name)
+@pytest.mark.parametrize("solver", [*DETERMINISTIC, *STOCHASTIC, EVODiff()], ids=name)
 def test_nothing_given_is_changed_and_gradients_flow(solver):
     """A network that returns its very input must not see it change under its feet."""
     u = torch.randn(2, 3, 2, dtype=F64, requires_grad=True)
