@@ -254,4 +254,52 @@ PLANTED = [
         "Preset(evaluations=3)",
         "tests/sample/test_compatibility.py",
     ),
+    (
+        "src/rheos/denoise/state_denoiser.py",
+        "left = (1.0 - (gain * known.a).sum(-1)).clamp(min=0.0)",
+        "left = (1.0 - gain[..., 0]).clamp(min=0.0)",
+        "tests/denoise/test_state_denoiser.py",
+    ),
+    (
+        "src/rheos/denoise/state_denoiser.py",
+        "gain = self.sigma_data * torch.linalg.solve(law, signal)",
+        "gain = torch.linalg.solve(law, signal)",
+        "tests/denoise/test_state_denoiser.py",
+    ),
+    (
+        "src/rheos/denoise/state_denoiser.py",
+        "out = -1.0 / (share * known.b[..., -1, -1])",
+        "out = -1.0 / share",
+        "tests/denoise/test_state_denoiser.py",
+    ),
+    (
+        "src/rheos/denoise/state_denoiser.py",
+        "raw = self.process.split(output)[-1]",
+        "raw = self.process.split(output)[0]",
+        "tests/denoise/test_state_denoiser.py",
+    ),
+    (
+        "src/rheos/denoise/state_denoiser.py",
+        "(self.sigma_data * known.a) ** 2 + known.b.square().sum(-1)",
+        "(self.sigma_data * known.a) ** 2 + known.b[..., 0].square()",
+        "tests/denoise/test_state_denoiser.py",
+    ),
+    (
+        "src/rheos/denoise/state_objective.py",
+        "(denoiser.process.operators(t).b[..., -1, -1] * signal[..., -1]) ** 2",
+        "signal[..., -1] ** 2",
+        "tests/denoise/test_state_denoiser.py",
+    ),
+    (
+        "src/rheos/denoise/state_objective.py",
+        "z = z * expand((t > 0).to(torch.float64), z)",
+        "z = z * 1.0",
+        "tests/denoise/test_state_denoiser.py",
+    ),
+    (
+        "src/rheos/denoise/state_objective.py",
+        "counted = expand((t > 0).to(torch.float64), x0) * present",
+        "counted = expand((t > 0).to(torch.float64), x0)",
+        "tests/denoise/test_state_denoiser.py",
+    ),
 ]

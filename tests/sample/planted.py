@@ -1,6 +1,9 @@
 """Errors planted one at a time, each of which the tests of this room must notice: (file, old, new)."""
 
 KERNEL = "src/rheos/sample/solver/kernel.py"
+MOMENTUM = "src/rheos/sample/momentum"
+CLD = "tests/sample/test_momentum.py"
+ORDERS = "tests/sample/test_published_orders.py"
 SOLVER = "src/rheos/sample/solver"
 DRIVER = "src/rheos/sample/driver"
 PARALLEL = "tests/sample/test_parallel.py"
@@ -172,5 +175,48 @@ PLANTED = [
         "LogSNR(highest=100.0, lowest=0.005)",
         "LogSNR(highest=100.0, lowest=0.02)",
         PROBE,
+    ),
+    (
+        f"{MOMENTUM}/solver.py",
+        "length * (a - score * precision[..., 1, 0])",
+        "length * (a + score * precision[..., 1, 0])",
+        CLD,
+    ),
+    (
+        f"{MOMENTUM}/solver.py",
+        "mean=length * score * signal[..., 1]",
+        "mean=length * score * signal[..., 0]",
+        CLD,
+    ),
+    (
+        f"{MOMENTUM}/euler_maruyama.py",
+        "math.sqrt(2.0 * process.damping) * length.sqrt()",
+        "math.sqrt(process.damping) * length.sqrt()",
+        CLD,
+    ),
+    (f"{MOMENTUM}/flow.py", "v + 0.5 * (first + second)", "v + second", CLD),
+    (f"{MOMENTUM}/flow.py", "0.5 * self.travel * (v + led)", "self.travel * v", CLD),
+    (f"{MOMENTUM}/splitting.py", "process, 0.5 * length)", "process, length)", CLD),
+    (f"{MOMENTUM}/splitting.py", "between = 0.5 * (fields[:-1] + fields[1:])", "between = fields[:-1]", CLD),
+    (
+        f"{MOMENTUM}/splitting.py",
+        "v + 0.5 * self.kick(x, v, denoise) if self.midpoint",
+        "v + self.kick(x, v, denoise) if self.midpoint",
+        CLD,
+    ),
+    (f"{MOMENTUM}/splitting.py", "addcmul_(w, second)", "addcmul_(z, second)", CLD),
+    (f"{MOMENTUM}/sample.py", "next(numbers)).normal", "0).normal", CLD),
+    (f"{MOMENTUM}/sample.py", "* unit**2", "* unit", CLD),
+    (
+        f"{SOLVER}/evodiff.py",
+        "mixed / torch.sigmoid(away) - g1 / shifted",
+        "mixed / torch.sigmoid(away)",
+        ORDERS,
+    ),
+    (
+        f"{SOLVER}/direction.py",
+        "torch.lerp(state.history[0], direction, self.blend)",
+        "torch.lerp(direction, state.history[0], self.blend)",
+        ORDERS,
     ),
 ]

@@ -19,7 +19,11 @@ from rheos.process.recipes import (
     SubPreserving,
 )
 
+LINEAR_FACES: tuple[type[LinearFace], ...] = (CriticallyDamped,)
+"""Processes known by their linear face alone: in Python, not in a recipe."""
+
 __all__ = [
+    "LINEAR_FACES",
     "PROCESSES",
     "CriticallyDamped",
     "DyDiff",
