@@ -104,3 +104,10 @@ def test_short_words_reach_what_they_stand_for():
     recipe = build(Recipe, {"horizon": 2, "history": 2, **parse_words(words)}, "words")
     assert recipe.process.noise.name() == "ornstein_uhlenbeck"
     assert recipe.objective.times.name() == "per_frame"
+
+
+def test_a_process_without_a_schedule_is_refused_with_its_reason():
+    for given in ("critically_damped", {"kind": "critically_damped", "mass": 1.0}):
+        with pytest.raises(InputError, match=r"no alpha\(t\).*sample_states\.$") as refused:
+            build(Recipe, {"horizon": 2, "history": 2, "process": given}, "the recipe")
+        assert "\n" not in str(refused.value)

@@ -1,6 +1,9 @@
 """Errors planted one at a time, each of which the tests of this room must notice: (file, old, new)."""
 
 KERNEL = "src/rheos/sample/solver/kernel.py"
+MOMENTUM = "src/rheos/sample/momentum"
+CLD = "tests/sample/test_momentum.py"
+ORDERS = "tests/sample/test_published_orders.py"
 SOLVER = "src/rheos/sample/solver"
 DRIVER = "src/rheos/sample/driver"
 PARALLEL = "tests/sample/test_parallel.py"
@@ -11,6 +14,8 @@ UNIPC = "tests/sample/test_unipc.py"
 BALL = "tests/sample/test_heavy_ball.py"
 EVO = "tests/sample/test_evodiff.py"
 FIX = "tests/sample/test_correction.py"
+MR = "tests/sample/test_mean_reverting.py"
+UNDER = "tests/sample/test_underdamped.py"
 CALL = "tests/sample/test_sample.py"
 PROBE = "tests/sample/test_probe.py"
 COUNTS = "tests/sample/test_counts.py"
@@ -89,6 +94,19 @@ PLANTED = [
         QUICK,
     ),
     (f"{SOLVER}/exponential.py", "path.decay * kept", "path.decay", QUICK),
+    (KERNEL, "small = x.abs() < _SERIES_BELOW", "small = x < _SERIES_BELOW", QUICK),
+    (KERNEL, "count, -1.0, newest=0) * path.sigma[1:]", "count, -1.0, newest=0) * path.sigma[:-1]", MR),
+    (f"{SOLVER}/exponential_noise.py", "(1.0 + self.eta) * adams", "(1.0 + self.eta**2) * adams", QUICK),
+    (
+        f"{SOLVER}/exponential_noise.py",
+        "torch.expm1(2.0 * torch.where(near",
+        "torch.expm1(torch.where(near",
+        MR,
+    ),
+    (f"{SOLVER}/exponential_noise.py", "math.sqrt(self.eta) * path", "self.eta * path", QUICK),
+    (f"{SOLVER}/direction.py", "u.addcmul_(answer, self.direct)", "u.addcmul_(answer, self.scale)", MR),
+    (f"{SOLVER}/direction.py", "history = (direction, *state.history)", "history = (direction,) * 4", MR),
+    ("src/rheos/process/coordinates/anchored.py", "context.anchor_scale, u)", "u, u)", MR),
     (f"{SOLVER}/least_difference.py", "share(first, gap, self.over)", "share(gap, first, self.over)", EVO),
     (f"{SOLVER}/least_difference.py", "-1.0 / torch.where(count", "-2.0 / torch.where(count", EVO),
     (f"{SOLVER}/least_difference.py", "range(1 if over", "range(2 if over", EVO),
@@ -101,6 +119,11 @@ PLANTED = [
     (f"{CORRECTION}/langevin.py", "node.time) * signal).sub_(u)", "node.time)).sub_(u)", FIX),
     (f"{CORRECTION}/langevin.py", "torch.where(sigma > 0, step, 0.0)", "step", FIX),
     (f"{CORRECTION}/langevin.py", "2.0 * self.snr**2 * ratio", "2.0 * self.snr**2 / ratio", FIX),
+    (f"{CORRECTION}/underdamped.py", "mul_(0.5 * self.step)", "mul_(self.step)", UNDER),
+    (f"{CORRECTION}/underdamped.py", "((v + half) * kept)", "(v * kept + half)", UNDER),
+    (f"{CORRECTION}/underdamped.py", "math.sqrt(1.0 - kept**2)", "1.0 - kept", UNDER),
+    (f"{CORRECTION}/underdamped.py", "-self.friction * self.step", "-0.5 * self.friction * self.step", UNDER),
+    (f"{CORRECTION}/underdamped.py", "torch.where(moving, pull, 0.0)", "pull", FIX),
     (f"{CORRECTION}/time_shift.py", "node.schedule.alpha(times) ** 2", "node.schedule.alpha(times)", FIX),
     (f"{CORRECTION}/time_shift.py", "values.sum(1).cpu() ** 2 / count", "values.sum(1).cpu() ** 2", FIX),
     (f"{CORRECTION}/time_shift.py", "clamp(max=0.5 * self.window)", "clamp(max=self.window)", FIX),
@@ -174,5 +197,47 @@ PLANTED = [
         "torch.full_like(element, self._stream)",
         "torch.tensor(self._stream).to(device)",
         COUNTS,
+    (
+        f"{MOMENTUM}/solver.py",
+        "length * (a - score * precision[..., 1, 0])",
+        "length * (a + score * precision[..., 1, 0])",
+        CLD,
+    ),
+    (
+        f"{MOMENTUM}/solver.py",
+        "mean=length * score * signal[..., 1]",
+        "mean=length * score * signal[..., 0]",
+        CLD,
+    ),
+    (
+        f"{MOMENTUM}/euler_maruyama.py",
+        "math.sqrt(2.0 * process.damping) * length.sqrt()",
+        "math.sqrt(process.damping) * length.sqrt()",
+        CLD,
+    ),
+    (f"{MOMENTUM}/flow.py", "v + 0.5 * (first + second)", "v + second", CLD),
+    (f"{MOMENTUM}/flow.py", "0.5 * self.travel * (v + led)", "self.travel * v", CLD),
+    (f"{MOMENTUM}/splitting.py", "process, 0.5 * length)", "process, length)", CLD),
+    (f"{MOMENTUM}/splitting.py", "between = 0.5 * (fields[:-1] + fields[1:])", "between = fields[:-1]", CLD),
+    (
+        f"{MOMENTUM}/splitting.py",
+        "v + 0.5 * self.kick(x, v, denoise) if self.midpoint",
+        "v + self.kick(x, v, denoise) if self.midpoint",
+        CLD,
+    ),
+    (f"{MOMENTUM}/splitting.py", "addcmul_(w, second)", "addcmul_(z, second)", CLD),
+    (f"{MOMENTUM}/sample.py", "next(numbers)).normal", "0).normal", CLD),
+    (f"{MOMENTUM}/sample.py", "* unit**2", "* unit", CLD),
+    (
+        f"{SOLVER}/evodiff.py",
+        "mixed / torch.sigmoid(away) - g1 / shifted",
+        "mixed / torch.sigmoid(away)",
+        ORDERS,
+    ),
+    (
+        f"{SOLVER}/direction.py",
+        "torch.lerp(state.history[0], direction, self.blend)",
+        "torch.lerp(direction, state.history[0], self.blend)",
+        ORDERS,
     ),
 ]

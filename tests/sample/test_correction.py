@@ -13,7 +13,7 @@ from rheos.denoise.oracle import GaussianOracle
 from rheos.process import Process
 from rheos.process.schedule import EDM, CondOT, Cosine, Linear
 from rheos.sample import Preset, sample, variance_ratio
-from rheos.sample.correction import CORRECTIONS, Langevin, Node, TimeShift
+from rheos.sample.correction import CORRECTIONS, Langevin, Node, TimeShift, Underdamped
 from rheos.sample.driver import corrected
 from rheos.sample.grid import LogSNR
 from rheos.sample.solver import DDIM, Ancestral, DPMpp2M, Exponential, Heun
@@ -116,7 +116,7 @@ def test_the_published_step_length_takes_norms_of_each_clip():
 
 
 @pytest.mark.parametrize(
-    "part", [Langevin(), Langevin(rule="norm"), TimeShift(window=0.05, data_variance=0.7)]
+    "part", [Langevin(), Langevin(rule="norm"), Underdamped(), TimeShift(window=0.05, data_variance=0.7)]
 )
 @pytest.mark.parametrize("solver", [DPMpp2M(), Exponential(order=3, eta=0.5), Heun()], ids=lambda s: s.name())
 def test_clean_history_stays_and_rows_do_not_touch(part, solver):
@@ -228,4 +228,4 @@ def test_noise_of_corrections_is_drawn_once_each():
     parts = (Langevin(sweeps=2), Langevin())
     corrected(lambda v, t: v, DDIM(), Linear(), fields, torch.ones(1, 1, 1, dtype=F64), parts, never, draw)
     assert seen == list(range(6))
-    assert {Langevin, TimeShift} == set(CORRECTIONS)
+    assert {Langevin, Underdamped, TimeShift} == set(CORRECTIONS)

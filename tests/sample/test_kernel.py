@@ -28,7 +28,7 @@ def ragged(schedule, steps=9, low=0.05, high=0.9):
     return high + (low - high) * (unit + 0.08 * torch.sin(7.0 * unit) * unit * (1 - unit))
 
 
-@pytest.mark.parametrize("x", [1e-8, 1e-3, 0.3, 0.999, 1.001, 4.0, 45.0])
+@pytest.mark.parametrize("x", [1e-8, 1e-3, 0.3, 0.999, 1.001, 4.0, 45.0, -0.3, -1.001, -4.0, -45.0])
 def test_moments_are_their_integrals(x):
     found = moments(torch.tensor([x], dtype=F64), 4)[:, 0]
     for m in range(4):

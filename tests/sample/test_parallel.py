@@ -50,6 +50,8 @@ def run(solver, schedule, how, fields=FIELDS):
 def test_at_convergence_every_node_is_that_of_one_step_after_the_other(solver, window, schedule):
     found, exact, calls = run(solver, schedule, Parallel(window=window, tolerance=0.0))
     torch.testing.assert_close(found, exact, rtol=1e-11, atol=1e-12)
+    if window == 1:
+        assert torch.equal(found, exact)
     # At least one node is done a sweep.
     assert len(calls) <= 12 * solver.evaluations_per_step
     assert max(calls) == min(window, 12)

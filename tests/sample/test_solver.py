@@ -23,6 +23,7 @@ from rheos.sample.solver import (
     DPMpp3M,
     EVODiff,
     Exponential,
+    ExponentialNoise,
     HeavyBall,
     Heun,
     LeastDifference,
@@ -36,6 +37,7 @@ DETERMINISTIC = [
     Heun(),
     Midpoint(),
     *(Exponential(order=k) for k in (1, 2, 3, 4)),
+    *(ExponentialNoise(order=k) for k in (1, 2, 3, 4)),
     DPMpp2M(),
     DPMpp3M(),
     DPMpp3M(legacy=True),
@@ -54,6 +56,8 @@ STOCHASTIC = [
     DDIM(eta=0.5),
     Exponential(order=1, eta=1.0),
     Exponential(order=3, eta=0.4),
+    ExponentialNoise(order=1, eta=1.0),
+    ExponentialNoise(order=3, eta=0.4),
     DPMpp2M(eta=1.0),
     Heun(churn=8.0),
     AdamsMoulton(eta=0.6),
@@ -302,7 +306,7 @@ def test_clean_frames_are_left_bit_for_bit_and_others_as_if_alone(solver):
         torch.testing.assert_close(together[:, j : j + 1], alone, rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize("solver", DETERMINISTIC + STOCHASTIC, ids=name)
+@pytest.mark.parametrize("solver", [*DETERMINISTIC, *STOCHASTIC, EVODiff()], ids=name)
 def test_a_times_shape_and_the_rows_order_do_not_matter(solver, mixture):
     schedule = Linear()
     oracle = IsotropicMixture(mixture, schedule)
@@ -363,6 +367,8 @@ class Counting(TorchDispatchMode):
         (AdamsMoulton(order=2), 3),
         (UniPC(), 4),
         (HeavyBall(), 6),
+        (ExponentialNoise(order=3), 6),
+        (HeavyBall(damping=1.0), 5),
         (Heun(), 4),
         (Midpoint(), 5),
     ],
@@ -388,7 +394,7 @@ def test_a_step_costs_no_more_operations_than_its_formula(solver, most):
     assert counting.float64 == 0
 
 
-@pytest.mark.parametrize("solver", DETERMINISTIC + STOCHASTIC, ids=name)
+@pytest.mark.parametrize("solver", [*DETERMINISTIC, *STOCHASTIC, EVODiff()], ids=name)
 def test_nothing_given_is_changed_and_gradients_flow(solver):
     """A network that returns its very input must not see it change under its feet."""
     u = torch.randn(2, 3, 2, dtype=F64, requires_grad=True)

@@ -3,5 +3,15 @@
 from rheos.denoise.denoiser import Denoiser
 from rheos.denoise.objective import Objective
 from rheos.denoise.oracle import EmpiricalOracle, GaussianOracle, MixtureOracle
+from rheos.denoise.state_denoiser import StateDenoiser
+from rheos.denoise.state_objective import HybridScore
 
-__all__ = ["Denoiser", "EmpiricalOracle", "GaussianOracle", "MixtureOracle", "Objective"]
+__all__ = [
+    "Denoiser",
+    "EmpiricalOracle",
+    "GaussianOracle",
+    "HybridScore",
+    "MixtureOracle",
+    "Objective",
+    "StateDenoiser",
+]

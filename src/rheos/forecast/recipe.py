@@ -18,6 +18,7 @@ from rheos.data.windows import WindowSpec
 from rheos.denoise.objective import Objective
 from rheos.forecast.override import build, merge, spelled_out
 from rheos.network import NETWORKS, SeriesNetwork
+from rheos.process import LINEAR_FACES
 from rheos.process.recipes import PROCESSES, DyDiff
 from rheos.train.settings import Training
 
@@ -82,6 +83,19 @@ class Recipe(BaseModel):
     @classmethod
     def _methods_may_be_words(cls, content: Any) -> Any:
         return spelled_out(cls, content)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clips_have_a_schedule(cls, content: Any) -> Any:
+        process = content.get("process") if isinstance(content, Mapping) else None
+        word = process.get("kind") if isinstance(process, Mapping) else process
+        if word in {face.name() for face in LINEAR_FACES}:
+            raise ValueError(
+                f"process={word!r} mixes the parts of its states by matrices, so it has no alpha(t) and sigma(t), "
+                "by which a recipe's anchor, presets and calibration are written; it is there in Python, as "
+                "rheos.denoise.StateDenoiser and rheos.sample.momentum.sample_states"
+            )
+        return content
 
     @model_validator(mode="after")
     def _lags_are_known(self) -> "Recipe":

@@ -1,5 +1,7 @@
 """How a clip becomes noise: schedule, coordinates, noise, process."""
 
+from rheos.process.critically_damped import CriticallyDamped
+from rheos.process.linear_face import LinearFace
 from rheos.process.process import Process
 from rheos.process.recipes import (
     PROCESSES,
@@ -17,14 +19,20 @@ from rheos.process.recipes import (
     SubPreserving,
 )
 
+LINEAR_FACES: tuple[type[LinearFace], ...] = (CriticallyDamped,)
+"""Processes known by their linear face alone: in Python, not in a recipe."""
+
 __all__ = [
+    "LINEAR_FACES",
     "PROCESSES",
+    "CriticallyDamped",
     "DyDiff",
     "Elucidated",
     "Exploding",
     "FollmerForecaster",
     "GaussianProcessPrior",
     "LeastEnergy",
+    "LinearFace",
     "MeanReverting",
     "Plain",
     "PoissonFlow",

@@ -14,7 +14,7 @@ from rheos.core.errors import InputError
 from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise
 from rheos.core.time_field import Kind
-from rheos.process import Process
+from rheos.process import LinearFace, Process
 from rheos.sample.check import Gradients, check
 from rheos.sample.course import Course
 from rheos.sample.driver import adjoint, checkpointed, corrected, parallel, sequential
@@ -82,7 +82,7 @@ def sample(
     if len(key) != shape[0]:
         raise InputError(f"the key has {len(key)} rows, but {shape[0]} clips are asked for: give one a clip.")
     check(process, preset, gradients, trajectory)
-    place = _device_of(denoise) if device is None else torch.device(device)
+    place = device_of(denoise) if device is None else torch.device(device)
     context, key = context.to(place, dtype), key.to(place)
     known = context.history_frames if process.history == "clean" else 0
     course = Course(preset, process.schedule, known, Kind(tuple(shape), dtype, place))
@@ -100,12 +100,12 @@ def sample(
         else:
             again = gradients == "checkpointed"
             u = _drive(counter, course, u, draw, again, kept.append if trajectory else None)
-        clips = _with_history(process.read(u, context), context)
+        clips = with_history(process.read(u, context), context)
     return Sample(
         clips=clips,
         evaluations=counter.calls,
         trajectory=torch.stack(kept) if trajectory else None,
-        warnings=_warnings(clips),
+        warnings=warnings_of(clips),
     )
 
 
@@ -168,6 +168,8 @@ class _Counter:
 def process_of(denoise: Denoise, process: Process | None) -> Process:
     """The process given, or the denoiser's own."""
     known = getattr(denoise, "process", None) if process is None else process
+    if isinstance(known, LinearFace):
+        _ = known.schedule  # raises: it has none
     if not isinstance(known, Process):
         raise InputError(
             f"{type(denoise).__name__} carries no process, so nothing says how its clips become noise: "
@@ -184,21 +186,21 @@ def _inputs(denoise: Denoise, context: Context) -> list[Tensor]:
     return [one for one in (*parameters, *given) if one.requires_grad]
 
 
-def _device_of(denoise: Denoise) -> torch.device:
+def device_of(denoise: Denoise) -> torch.device:
     """Where the denoiser's parameters are; the CPU if it has none."""
     parameters = denoise.parameters() if isinstance(denoise, nn.Module) else iter(())
     first = next(iter(parameters), None)
     return torch.device("cpu") if first is None else first.device
 
 
-def _with_history(clips: Tensor, context: Context) -> Tensor:
+def with_history(clips: Tensor, context: Context) -> Tensor:
     """Clips with their history frames as given: rounding, or having been regenerated, is undone."""
     if context.history is None or context.history_frames == 0:
         return clips
     return torch.cat((context.history.to(clips), clips[:, context.history_frames :]), 1)
 
 
-def _warnings(clips: Tensor) -> tuple[str, ...]:
+def warnings_of(clips: Tensor) -> tuple[str, ...]:
     """What the user should know of these clips."""
     # One pass where all is well: a sum is finite only if every term is.
     if math.isfinite(float(clips.detach().sum())):

@@ -30,8 +30,13 @@ class TimeSampler(Method, ABC):
             rows: size of the batch.
             key: the first row's TIME stream gives the one uniform number.
         """
-        shift = key.at(Purpose.TIME, key.step).uniform(())[0]
-        w = torch.frac(shift + torch.arange(rows, dtype=torch.float64) / rows)
-        # An exact 0 or 1 would be an infinite quantile.
-        tiny = 2.0**-40
-        return self.quantile(schedule, w.clamp(tiny, 1.0 - tiny)).clamp(schedule.t_min, schedule.t_max)
+        return self.quantile(schedule, stratified(rows, key)).clamp(schedule.t_min, schedule.t_max)
+
+
+def stratified(rows: int, key: Key) -> Float64[Tensor, " rows"]:
+    """One w_i in (0, 1) a row, from the one uniform number of the first row's TIME stream."""
+    shift = key.at(Purpose.TIME, key.step).uniform(())[0]
+    w = torch.frac(shift + torch.arange(rows, dtype=torch.float64) / rows)
+    # An exact 0 or 1 would be an infinite quantile.
+    tiny = 2.0**-40
+    return w.clamp(tiny, 1.0 - tiny)

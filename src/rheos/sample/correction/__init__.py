@@ -3,7 +3,8 @@
 from rheos.sample.correction.correction import Correction, Node
 from rheos.sample.correction.langevin import Langevin
 from rheos.sample.correction.time_shift import TimeShift
+from rheos.sample.correction.underdamped import Underdamped
 
-CORRECTIONS = (Langevin, TimeShift)
+CORRECTIONS = (Langevin, Underdamped, TimeShift)
 
-__all__ = ["CORRECTIONS", "Correction", "Langevin", "Node", "TimeShift"]
+__all__ = ["CORRECTIONS", "Correction", "Langevin", "Node", "TimeShift", "Underdamped"]

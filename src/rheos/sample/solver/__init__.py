@@ -5,6 +5,7 @@ from rheos.sample.solver.ddim import DDIM, Ancestral
 from rheos.sample.solver.dpmpp import DPMpp2M, DPMpp3M
 from rheos.sample.solver.evodiff import EVODiff
 from rheos.sample.solver.exponential import Exponential
+from rheos.sample.solver.exponential_noise import ExponentialNoise
 from rheos.sample.solver.heavy_ball import HeavyBall
 from rheos.sample.solver.heun import Heun
 from rheos.sample.solver.least_difference import LeastDifference
@@ -18,6 +19,7 @@ SOLVERS = (
     Heun,
     Midpoint,
     Exponential,
+    ExponentialNoise,
     AdamsMoulton,
     UniPC,
     DPMpp2M,
@@ -38,6 +40,7 @@ __all__ = [
     "Draw",
     "EVODiff",
     "Exponential",
+    "ExponentialNoise",
     "HeavyBall",
     "Heun",
     "LeastDifference",

@@ -7,69 +7,18 @@ c_j = b g_j + (1 - b) g_(j-1) makes up for the average (generalized heavy ball, 
 grids uniform in S); c_j = b g_j does not (heavy ball, HB: first order, the larger region).
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from rheos.core.time_field import expand
 from rheos.process.schedule import Schedule
+from rheos.sample.solver.direction import DirectionMove
 from rheos.sample.solver.kernel import FAR, Path
-from rheos.sample.solver.solver import Answer, Draw, Move, Solver, State
+from rheos.sample.solver.solver import Solver
 
 _ADAMS = (1.0, 1 / 2, 5 / 12, 3 / 8, 251 / 720)
-
-
-@dataclass(frozen=True, slots=True)
-class HeavyBallMove(Move):
-    """u_n = scale u_s + direct D + sum_j weights_j V_j, V the running average of the noise direction.
-
-    Attributes:
-        time: the field at which D is asked.
-        scale: of u.
-        direct: of D, None where no entry ends here.
-        slope: of u and of D in the noise direction.
-        blend: its share in V.
-        weights: of V, newest first; empty where every entry ends here.
-        keep: how many V later steps may look back at.
-    """
-
-    time: Tensor
-    scale: Tensor
-    direct: Tensor | None
-    slope: tuple[Tensor, Tensor]
-    blend: Tensor
-    weights: tuple[Tensor, ...]
-    keep: int
-
-    def to(self, like: Tensor) -> Self:
-        """The coefficients in a clip's dtype, on its device, shaped to broadcast against it."""
-        return replace(
-            self,
-            scale=expand(self.scale, like),
-            direct=None if self.direct is None else expand(self.direct, like),
-            slope=(expand(self.slope[0], like), expand(self.slope[1], like)),
-            blend=expand(self.blend, like),
-            weights=tuple(expand(weight, like) for weight in self.weights),
-        )
-
-    def apply(self, state: State, denoise: Answer, draw: Draw) -> State:
-        """One denoiser call; two operations for the direction, one for its average, one a weight."""
-        answer = denoise(state.u, self.time)
-        u = state.u * self.scale
-        if self.direct is not None:
-            u.addcmul_(answer, self.direct)
-        if not self.weights:
-            return State(u)
-        velocity = (state.u * self.slope[0]).addcmul_(answer, self.slope[1])
-        if state.history:
-            velocity = torch.lerp(state.history[0], velocity, self.blend)
-        history = (velocity, *state.history)
-        for weight, past in zip(self.weights, history, strict=False):
-            u.addcmul_(past, weight)
-        return State(u, history[: self.keep])
 
 
 class HeavyBall(Solver):
@@ -111,7 +60,7 @@ class HeavyBall(Solver):
             difference = difference - difference.roll(1)
         return weights
 
-    def plan(self, schedule: Schedule, fields: Tensor) -> tuple[HeavyBallMove, ...]:
+    def plan(self, schedule: Schedule, fields: Tensor) -> tuple[DirectionMove, ...]:
         """The average's share and the weights at each step; entries that end go to the answer itself."""
         path = Path.of(schedule, fields)
         length, ratio = path.length, torch.exp(-path.log_ratio)
@@ -129,14 +78,14 @@ class HeavyBall(Solver):
         blend = torch.ones_like(length)
         blend[1:].masked_fill_(near[1:] & near[:-1], self.damping)
         return tuple(
-            HeavyBallMove(
+            DirectionMove(
                 time=path.time[i],
                 scale=scale[i],
                 direct=direct[i] if bool(direct[i].any()) else None,
                 slope=(torch.where(near, 1.0 / sigma, 0.0)[i], torch.where(near, -alpha / sigma, 0.0)[i]),
-                blend=blend[i],
                 weights=tuple(weights[: int(count[i].max()), i]),
                 keep=self.order,
+                blend=blend[i] if self.damping < 1 else None,
             )
             for i in range(path.steps)
         )

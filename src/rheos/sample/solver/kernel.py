@@ -85,17 +85,17 @@ class Path:
 def moments(x: Tensor, count: int) -> Tensor:
     """J_m(x) = int_0^1 x e^(-x (1 - v)) v^m dv for m < count.
 
-    J_0 = 1 - e^(-x), J_m = 1 - (m / x) J_(m-1); the recursion cancels for small x, where the series
+    J_0 = 1 - e^(-x), J_m = 1 - (m / x) J_(m-1); the recursion cancels for small |x|, where the series
     sum_q x (-x)^q m! / (m + q + 1)! serves.
 
     Args:
-        x: c h > 0.
+        x: c h, of either sign.
         count: how many moments.
 
     Returns:
         `(count, *x.shape)`.
     """
-    small = x < _SERIES_BELOW
+    small = x.abs() < _SERIES_BELOW
     safe, short = torch.where(small, 1.0, x), torch.where(small, x, 0.0)
     rows = [-torch.expm1(-x)]
     recursion = -torch.expm1(-safe)
@@ -143,7 +143,18 @@ def adams_bashforth(path: Path, order: int, eta: float = 0.0) -> Tensor:
         eta: noise level, 0 for the ordinary differential equation.
     """
     nodes, count = usable_nodes(path, order)
-    return _quadrature(path, nodes, count, eta, newest=0)
+    return _quadrature(path, nodes, count, 1.0 + eta, newest=0) * path.alpha[1:]
+
+
+def adams_bashforth_noise(path: Path, order: int) -> Tensor:
+    """The same for x_n = (alpha_n / alpha_s) x_s + sum_j w_j eps_j, eps = (x - alpha D) / sigma.
+
+    The exact step -sigma_n int_0^h e^(h - u) eps(lambda_s + u) du grows where that of D decays: moments
+    J_m(-h). An infinite step has no such form and gets weights of 0.
+    """
+    nodes, count = usable_nodes(path, order)
+    near = (path.length > 0) & (path.length <= FAR)
+    return torch.where(near, _quadrature(path, nodes, count, -1.0, newest=0) * path.sigma[1:], 0.0)
 
 
 def adams_moulton(path: Path, order: int, eta: float = 0.0) -> Tensor:
@@ -159,16 +170,19 @@ def adams_moulton(path: Path, order: int, eta: float = 0.0) -> Tensor:
     """
     older, count = usable_nodes(path, order - 1)
     near = (path.length > 0) & (path.length <= FAR)
-    return _quadrature(path, torch.cat((torch.ones_like(older[:1]), older)), count + near, eta, newest=1)
+    weights = _quadrature(
+        path, torch.cat((torch.ones_like(older[:1]), older)), count + near, 1.0 + eta, newest=1
+    )
+    return weights * path.alpha[1:]
 
 
-def _quadrature(path: Path, nodes: Tensor, count: Tensor, eta: float, newest: int) -> Tensor:
-    """Weights through the first `count` nodes; all on the one numbered `newest` where only that is of use."""
+def _quadrature(path: Path, nodes: Tensor, count: Tensor, rate: float, newest: int) -> Tensor:
+    """sum_j w_j v_j^m = J_m(rate h) through the first `count` nodes; all on `newest` where there is one."""
     length = path.length
     near = (length > 0) & (length <= FAR)
-    right = moments((1.0 + eta) * torch.where(near, length, 1.0), len(nodes))
+    right = moments(rate * torch.where(near, length, 1.0), len(nodes))
     weights = torch.zeros_like(nodes)
-    weights[newest] = -torch.expm1(-(1.0 + eta) * length)
+    weights[newest] = -torch.expm1(-rate * length)
     for k in range(2, len(nodes) + 1):
         chosen = near & (count == k)
         spare = -torch.arange(k, dtype=torch.float64).reshape((k,) + (1,) * length.ndim)
@@ -176,7 +190,7 @@ def _quadrature(path: Path, nodes: Tensor, count: Tensor, eta: float, newest: in
         powers = torch.stack([v**m for m in range(k)], dim=-2)
         solved = torch.linalg.solve(powers, right[:k].movedim(0, -1)).movedim(-1, 0)
         weights[:k] = torch.where(chosen, solved, weights[:k])
-    return weights * path.alpha[1:]
+    return weights
 
 
 def corrected(predictor: Tensor, corrector: Tensor, scale: Tensor) -> Tensor:
