@@ -91,8 +91,8 @@ class Recipe(BaseModel):
         word = process.get("kind") if isinstance(process, Mapping) else process
         if word in {face.name() for face in LINEAR_FACES}:
             raise ValueError(
-                f"process={word!r} mixes the parts of its states by matrices, so it has no alpha(t) and sigma(t), "
-                "by which a recipe's anchor, presets and calibration are written; it is there in Python, as "
+                f"process={word!r} mixes the parts of its states by matrices, so it has no alpha(t) and "
+                "sigma(t), by which a recipe's anchor and presets are written; use it from Python, with "
                 "rheos.denoise.StateDenoiser and rheos.sample.momentum.sample_states"
             )
         return content
