@@ -42,6 +42,19 @@ def test_a_member_does_not_depend_on_its_company():
     assert torch.equal(some, whole[[7, 2]])
 
 
+@pytest.mark.parametrize("skipped", [0, 1, 2, 3, 4, 7])
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_part_of_a_stream_can_be_drawn_alone(skipped, count):
+    key, part = Key.of(4, 3), slice(skipped, skipped + count)
+    later = key.after(skipped)
+    for dtype in (torch.float32, torch.float64):
+        assert torch.equal(later.normal((count,), dtype), key.normal((15,), dtype)[:, part])
+    assert torch.equal(later.uniform((count,)), key.uniform((15,))[:, part])
+    assert torch.equal(later.integers(99, count), key.integers(99, 15)[:, part])
+    assert torch.equal(later.after(2).normal((count,)), key.after(skipped + 2).normal((count,)))
+    assert torch.isfinite(key.after(2**36).normal((3,))).all()
+
+
 def test_every_part_of_a_key_names_another_stream():
     keys = [
         Key.of(0, [0], "a", "x"),

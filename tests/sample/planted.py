@@ -20,6 +20,7 @@ CALL = "tests/sample/test_sample.py"
 PROBE = "tests/sample/test_probe.py"
 COUNTS = "tests/sample/test_counts.py"
 KEYS = "tests/core/test_keys.py"
+STREAM = "tests/sample/test_stream.py"
 
 PLANTED = [
     (KERNEL, "recursion = 1.0 - m / safe * recursion", "recursion = 1.0 - m * recursion", QUICK),
@@ -239,5 +240,32 @@ PLANTED = [
         "torch.lerp(state.history[0], direction, self.blend)",
         "torch.lerp(direction, state.history[0], self.blend)",
         ORDERS,
+    ("src/rheos/core/keys.py", "device, self.skipped - lead)", "device, self.skipped)", "tests/core"),
+    ("src/rheos/core/keys.py", "pair.flatten(1)[:, lead :", "pair.flatten(1)[:, 0 :", "tests/core"),
+    ("src/rheos/core/keys.py", "first % 4 : first % 4 + count]", ": count]", "tests/core"),
+    ("src/rheos/core/keys.py", '"cpu", 2 * self.skipped)', '"cpu", self.skipped)', "tests/core"),
+    (
+        "src/rheos/sample/stream.py",
+        "rolled[: steps + delay + 1])[steps:]",
+        "rolled[steps:][: delay + 1])",
+        STREAM,
+    ),
+    ("src/rheos/sample/stream.py", "key.at(Purpose.STEP, done)", "key.at(Purpose.STEP, done % 3)", STREAM),
+    ("src/rheos/sample/stream.py", ".after(number * features)", ".after(number)", STREAM),
+    ("src/rheos/sample/stream.py", "(number + shape[1] - 1) * features", "number * features", STREAM),
+    ("src/rheos/sample/stream.py", "fresh = noisiest * process", "fresh = process", STREAM),
+    (
+        "src/rheos/sample/stream.py",
+        "tuple(_shifted(h, nothing) for h in state.history)",
+        "state.history",
+        STREAM,
+    ),
+    ("src/rheos/sample/stream.py", "now.history_frames].clone()", "now.history_frames]", STREAM),
+    ("src/rheos/sample/stream.py", "known(number).to(place", "known(number - 1).to(place", STREAM),
+    (
+        "src/rheos/sample/stream.py",
+        "before.history[:, 1:], finished",
+        "after.history[:, 1:], finished",
+        STREAM,
     ),
 ]

@@ -75,12 +75,15 @@ class Key:
         member: int64 `(rows,)`, the member's number.
         purpose: what the numbers are for.
         step: solver step, training step, or 0.
+        skipped: how many first numbers of the stream are passed over, so that part of a long clip can be
+            drawn alone.
     """
 
     words: Tensor
     member: Tensor
     purpose: Purpose = Purpose.START
     step: int = 0
+    skipped: int = 0
 
     @classmethod
     def of(
@@ -118,6 +121,10 @@ class Key:
         """The same rows, another stream."""
         return replace(self, purpose=purpose, step=step)
 
+    def after(self, numbers: int) -> "Key":
+        """The same streams without their first `numbers` numbers."""
+        return replace(self, skipped=self.skipped + numbers)
+
     def to(self, device: torch.device | str) -> "Key":
         """The same key where its numbers will be made: a copy from there to a device waits for it."""
         return replace(self, words=self.words.to(device), member=self.member.to(device))
@@ -130,29 +137,30 @@ class Key:
         """The counter's word for what the numbers are for."""
         return (int(self.purpose) << 24) ^ (self.step & 0xFFFFFF)
 
-    def _words(self, count: int, device: torch.device | str) -> Tensor:
-        """int64 `(rows, 4 * ceil(count / 4))` of uniform 32-bit words."""
+    def _words(self, count: int, device: torch.device | str, first: int = 0) -> Tensor:
+        """int64 `(rows, count)`: uniform 32-bit words, from number `first` of the stream on."""
+        start, end = first // 4, -(-(first + count) // 4)
         on_cpu = torch.device(device).type == "cpu"
-        return self._words_by_numpy(count) if on_cpu else self._words_by_torch(count, device)
+        drawn = self._by_numpy(start, end) if on_cpu else self._by_torch(start, end, device)
+        return drawn[:, first % 4 : first % 4 + count]
 
-    def _words_by_torch(self, count: int, device: torch.device | str) -> Tensor:
-        """On any device."""
-        element = torch.arange(-(-count // 4), device=device)[None]
+    def _by_torch(self, start: int, end: int, device: torch.device | str) -> Tensor:
+        """Blocks of four words, on any device."""
+        element = torch.arange(start, end, device=device)[None]
         member, words = self.member.to(device)[:, None], self.words.to(device)
         counter = (element & _MASK, element >> 32, torch.full_like(element, self._stream), member & _MASK)
         return torch.stack(philox(counter, (words[:, :1], words[:, 1:])), dim=-1).flatten(1)
 
-    def _words_by_numpy(self, count: int) -> Tensor:
+    def _by_numpy(self, start: int, end: int) -> Tensor:
         """The same on the CPU: numpy's small operations cost a third, and pieces stay in the cache."""
-        blocks = -(-count // 4)
-        drawn = np.empty((len(self), blocks, 4), np.int64)
+        drawn = np.empty((len(self), end - start, 4), np.int64)
         member, words = self.member.cpu().numpy()[:, None], self.words.cpu().numpy()
         piece = max(1, _PIECE // max(len(self), 1))
-        for first in range(0, blocks, piece):
-            element = np.arange(first, min(first + piece, blocks))[None]
+        for first in range(start, end, piece):
+            element = np.arange(first, min(first + piece, end))[None]
             counter = (element & _MASK, element >> 32, np.full_like(element, self._stream), member & _MASK)
             for place, word in enumerate(philox(counter, (words[:, :1], words[:, 1:]))):
-                drawn[:, first : first + piece, place] = word
+                drawn[:, first - start : first - start + piece, place] = word
         return torch.from_numpy(drawn).flatten(1)
 
     def integers(self, high: int, count: int) -> Tensor:
@@ -162,14 +170,14 @@ class Key:
             high: exclusive upper limit, below 2^31.
             count: how many a row.
         """
-        words = self._words(2 * count, "cpu")[:, : 2 * count].reshape(len(self), count, 2)
+        words = self._words(2 * count, "cpu", 2 * self.skipped).reshape(len(self), count, 2)
         upper, lower = words[..., 0] * high, words[..., 1] * high
         return (upper + (lower >> 32)) >> 32
 
     def uniform(self, shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
         """Uniform numbers in (0, 1), float64 `(rows, *shape)`, from 32 bits each."""
         count = math.prod(shape)
-        words = self._words(count, device)[:, :count]
+        words = self._words(count, device, self.skipped)
         return ((words.to(torch.float64) + 0.5) * 2.0**-32).reshape(len(self), *shape)
 
     def normal(
@@ -180,11 +188,12 @@ class Key:
     ) -> Tensor:
         """Standard normal numbers `(rows, *shape)` by Box-Muller from two 32-bit words each pair."""
         count = math.prod(shape)
-        words = self._words(count + (count & 1), device)
+        lead = self.skipped & 1
+        words = self._words(count + lead + ((count + lead) & 1), device, self.skipped - lead)
         work = torch.float64 if dtype == torch.float64 else torch.float32
         # (word + 0.5) / 2^32 stays inside (0, 1] in float32; the logarithm is taken of a number > 0.
         unit = words.to(work).add_(0.5).mul_(2.0**-32)
         radius = torch.log(unit[:, 0::2]).mul_(-2.0).sqrt_()
         angle = unit[:, 1::2] * (2.0 * math.pi)
         pair = torch.stack((radius * torch.cos(angle), radius * torch.sin(angle)), dim=-1)
-        return pair.flatten(1)[:, :count].reshape(len(self), *shape).to(dtype)
+        return pair.flatten(1)[:, lead : lead + count].reshape(len(self), *shape).to(dtype)

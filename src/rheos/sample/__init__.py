@@ -4,6 +4,7 @@ from rheos.sample.likelihood import Likelihood, likelihood
 from rheos.sample.preset import PRESETS, Preset, preset
 from rheos.sample.probe import Law, VarianceRatio, probe, variance_ratio
 from rheos.sample.sample import Sample, sample
+from rheos.sample.stream import stream
 
 __all__ = [
     "PRESETS",
@@ -16,5 +17,6 @@ __all__ = [
     "preset",
     "probe",
     "sample",
+    "stream",
     "variance_ratio",
 ]
