@@ -68,6 +68,20 @@ class Context:
         """Each row `members` times in a row: row i of the batch becomes rows i*members ... ."""
         return self._map(lambda value: value.repeat_interleave(members, 0), rows=True)
 
+    def frames(self, first: int, last: int) -> "Context":
+        """Frames `first` to `last` - 1 of the clip alone; those that were history still are."""
+        known = min(max(self.history_frames - first, 0), last - first)
+        changed: dict[str, Any] = {"history_frames": known}
+        for name in _OF_FRAMES:
+            value = getattr(self, name)
+            # What is the same for all frames may have one.
+            if value is not None and value.shape[1] > 1:
+                changed[name] = value[:, first:last]
+        for name in ("history", "past"):
+            value = getattr(self, name)
+            changed[name] = value[:, first : first + known] if value is not None and known else None
+        return replace(self, **changed)
+
     @staticmethod
     def cat(contexts: list["Context"]) -> "Context":
         """Stack the rows of contexts that hold the same fields."""
@@ -78,3 +92,15 @@ class Context:
             if isinstance(getattr(first, field.name), Tensor) and field.name != "coordinates"
         }
         return replace(first, **stacked)
+
+
+_OF_FRAMES = (
+    "mask",
+    "calendar",
+    "known_future",
+    "lagged",
+    "anchor",
+    "anchor_scale",
+    "observation",
+    "observation_mask",
+)

@@ -5,7 +5,7 @@ Shapes: a clip is `(b, f, *features)`; a time field `t` is float64 on the CPU (s
 """
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -18,6 +18,22 @@ class Network(Protocol):
 
     def __call__(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
         """Map the seen clip `(b, f, *features)`, its level `(b, f)` and context to a clip's shape."""
+        ...
+
+
+@runtime_checkable
+class CausalNetwork(Network, Protocol):
+    """A backbone in which no frame sees a later one, so that finished frames can be remembered.
+
+    A memory is whatever the network makes of it, of a size that does not grow.
+    """
+
+    def remember(self, x: Tensor, level: Tensor, context: Context, memory: Any = None) -> Any:
+        """The memory with finished frames `(b, f, *features)` after those of `memory`; None: the first."""
+        ...
+
+    def answer(self, x: Tensor, level: Tensor, context: Context, memory: Any) -> Tensor:
+        """What a call on all frames would answer for these, which come after the remembered ones."""
         ...
 
 
@@ -44,4 +60,19 @@ class Denoise(Protocol):
 
     def __call__(self, u: Tensor, t: Tensor, context: Context) -> Posterior:
         """The posterior of u_0 given `u` at model time `t` (a time field)."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Denoise, Protocol):
+    """A denoiser that keeps what it needs of finished frames instead of looking at them again."""
+
+    def remember(self, u: Tensor, context: Context, *, anew: bool) -> None:
+        """Take in the last finished frame; then answer for the frames after it.
+
+        Args:
+            u: the window, its first `context.history_frames` frames finished.
+            context: of the window.
+            anew: take in all finished frames and forget what was before.
+        """
         ...

@@ -3,6 +3,7 @@
 from rheos.denoise.denoiser import Denoiser
 from rheos.denoise.objective import Objective
 from rheos.denoise.oracle import EmpiricalOracle, GaussianOracle, MixtureOracle
+from rheos.denoise.remembering import Remembering
 from rheos.denoise.state_denoiser import StateDenoiser
 from rheos.denoise.state_objective import HybridScore
 
@@ -13,5 +14,6 @@ __all__ = [
     "HybridScore",
     "MixtureOracle",
     "Objective",
+    "Remembering",
     "StateDenoiser",
 ]

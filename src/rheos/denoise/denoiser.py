@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from rheos.core.context import Context
 from rheos.core.errors import InputError
-from rheos.core.protocols import Posterior
+from rheos.core.protocols import Network, Posterior
 from rheos.core.time_field import Kind, Times
 from rheos.denoise.prediction import (
     Coefficients,
@@ -59,12 +59,32 @@ class Denoiser(nn.Module):
         """The conversion table's row at a time field."""
         return coefficients(self.prediction, self.process.schedule, t, self.sigma_data)
 
-    def answer(
+    def row(self, t: Tensor, like: Float[Tensor, "b f *features"]) -> Row:
+        """The coefficients of clips at a time field."""
+        return rows(self.prediction, self.process, self.sigma_data, t[None], like)[0]
+
+    def shown(
         self, u: Float[Tensor, "b f *features"], row: Row, context: Context
     ) -> Float[Tensor, "b f *features"]:
-        """The mean of u_0 by the network's answer: at most three operations and what C_t takes."""
-        scaled = u if row.scale is None else row.scale * u
-        output: Tensor = self.network(row.seen(scaled, context), row.level, context)
+        """The clip as the network sees it."""
+        return row.seen(u if row.scale is None else row.scale * u, context)
+
+    def answer(
+        self,
+        u: Float[Tensor, "b f *features"],
+        row: Row,
+        context: Context,
+        network: Network | None = None,
+    ) -> Float[Tensor, "b f *features"]:
+        """The mean of u_0 by the network's answer: at most three operations and what C_t takes.
+
+        Args:
+            u: canonical clip u_t.
+            row: the coefficients at t.
+            context: what else is known.
+            network: answers in the place of the denoiser's own, if given.
+        """
+        output: Tensor = (network or self.network)(self.shown(u, row, context), row.level, context)
         return output if row.mean is None else torch.addcmul(row.mean[0] * u, row.mean[1], output)
 
     def at(self, times: Times, like: Float[Tensor, "b f *features"]) -> "AtTimes":
@@ -89,8 +109,7 @@ class Denoiser(nn.Module):
         Raises:
             IncompatibleError: `t` does not lead the clip's shape.
         """
-        row = rows(self.prediction, self.process, self.sigma_data, t[None], u)[0]
-        return Posterior(self.answer(u, row, Context() if context is None else context))
+        return Posterior(self.answer(u, self.row(t, u), Context() if context is None else context))
 
 
 class AtTimes:

@@ -43,6 +43,23 @@ def _initialization(seed: int) -> Iterator[None]:
         torch.random.set_rng_state(state)
 
 
+def _check_series(shapes: Shapes, width: int, heads: int) -> None:
+    """Raise where a network for series cannot be built.
+
+    Raises:
+        IncompatibleError: the clips have spatial axes, or the width does not divide by the heads.
+    """
+    if shapes.space:
+        raise IncompatibleError(
+            f"the series network takes clips (b, f, channel) but the data has spatial axes {shapes.space}"
+            "; use network.kind=field."
+        )
+    if width % heads:
+        raise IncompatibleError(
+            f"network.width={width} does not divide by network.heads={heads}; change one."
+        )
+
+
 class SeriesNetwork(Method):
     """Attention over frames and channels, for tables of series.
 
@@ -73,15 +90,7 @@ class SeriesNetwork(Method):
         """
         from rheos.network.series import SeriesNet
 
-        if shapes.space:
-            raise IncompatibleError(
-                f"the series network takes clips (b, f, channel) but the data has spatial axes {shapes.space}"
-                "; use network.kind=field."
-            )
-        if self.width % self.heads:
-            raise IncompatibleError(
-                f"network.width={self.width} does not divide by network.heads={self.heads}; change one."
-            )
+        _check_series(shapes, self.width, self.heads)
         patches = min(_PATCHES, max(_FEWEST_PATCHES, _TOKENS // shapes.channels))
         patch = self.patch or max(1, round(shapes.frames / patches))
         tokens = shapes.channels * -(-shapes.frames // patch)
@@ -95,6 +104,53 @@ class SeriesNetwork(Method):
                 expansion=self.expansion,
                 rank=self.rank,
                 recompute=tokens > _TOKENS_KEPT if self.recompute is None else self.recompute,
+            )
+
+
+class CausalSeriesNetwork(Method):
+    """Attention over past frames only, for tables of series that are forecast frame after frame.
+
+    History must be clean (`process.history=clean`). With `times=per_frame`, `process=plain` and `anchor=none`
+    a forecast streams at a constant cost a frame.
+
+    Attributes:
+        width: size of a token.
+        depth: number of blocks.
+        heads: attention heads.
+        expansion: hidden size of the perceptrons, in widths.
+        rank: rank of the linear path.
+        reach: frames that a frame sees, itself included; None: as many as a clip has.
+        sinks: first frames, of a clip or a stream, that all frames see.
+    """
+
+    kind: Literal["causal"] = "causal"
+    width: int = Field(default=64, ge=2)
+    depth: int = Field(default=4, ge=1)
+    heads: int = Field(default=4, ge=1)
+    expansion: int = Field(default=2, ge=1)
+    rank: int = Field(default=64, ge=1)
+    reach: int | None = Field(default=None, ge=1)
+    sinks: int = Field(default=1, ge=0)
+
+    def build(self, shapes: Shapes, seed: int = 0) -> nn.Module:
+        """A network for clips of these channels and contexts, its weights set by the seed alone.
+
+        Raises:
+            IncompatibleError: the clips have spatial axes, or the width does not divide by the heads.
+        """
+        from rheos.network.causal import CausalSeriesNet
+
+        _check_series(shapes, self.width, self.heads)
+        with _initialization(seed):
+            return CausalSeriesNet(
+                shapes,
+                width=self.width,
+                depth=self.depth,
+                heads=self.heads,
+                expansion=self.expansion,
+                rank=self.rank,
+                reach=self.reach or shapes.frames,
+                sinks=self.sinks,
             )
 
 

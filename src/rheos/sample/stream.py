@@ -1,8 +1,8 @@
 """Frame after frame without end: a window rolls over the future, emits its first frame, takes in a new one.
 
-Rolling diffusion (Ruhe, Heek, Salimans, Hoogeboom 2024, arXiv 2402.09470). A path on which a frame starts
-`delay` steps after the one before it and takes n steps: after j steps frame k is at node clip(j - k delay, 0, n)
-of the grid. The first n steps finish frame 0; from then on every `delay` steps finish one frame, all frames
+Rolling diffusion (Ruhe, Heek, Salimans, Hoogeboom 2024, arXiv 2402.09470). On a path where a frame takes n
+steps and starts `delay` steps after the one before it, frame k is at node clip(j - k delay, 0, n) of the grid
+after j steps. The first n steps finish frame 0; from then on every `delay` steps finish one frame, all frames
 of the window have the same times whenever that happens, and so the coefficients are computed once.
 
 The frames are those that `sample` draws on the same path for one long clip with the same key, if the
@@ -22,7 +22,7 @@ from torch import Tensor
 from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.keys import Key, Purpose
-from rheos.core.protocols import Denoise
+from rheos.core.protocols import Denoise, Remembers
 from rheos.process import Process
 from rheos.sample.check import check
 from rheos.sample.preset import Preset
@@ -91,9 +91,10 @@ def stream(
 ) -> Iterator[Tensor]:
     """Draw clips that never end, a frame at a time.
 
-    After the first frame, each costs the same number of denoiser calls, `delay` steps of the path, and
-    memory is that of one window. The noise of a frame follows from the key and the frame's number, so the
-    frames are the same however many are taken.
+    After the first frame, each costs the same number of denoiser calls, `delay` steps of the path (and one
+    to remember the frame before it, where the denoiser can), and memory is that of one window. The noise
+    of a frame follows from the key and the frame's number, so the frames are the same however many are
+    taken.
 
     Args:
         denoise: a denoiser, an oracle, or one of them under guidance; better one that knows frames at times
@@ -103,7 +104,8 @@ def stream(
         process: how clips become noise; may be left out where `denoise` has it as `.process`.
         context: how many finished frames the window keeps, and those it starts with; or a function from
             the number of the first frame that is not finished to the context of its window, where there
-            is more to know of frames. What it says of a frame may not change; its history is used once.
+            is more to know of frames, asked when all frames before that one have been given out. What it
+            says of a frame may not change; its history is used once.
         preset: with a path on which frames wait for each other.
         dtype: of the frames.
         device: of the frames, by default that of the denoiser's parameters.
@@ -125,11 +127,11 @@ def stream(
     frames = known(0).history_frames
     place = device_of(denoise) if device is None else torch.device(device)
     plan = Plan.of(process, preset, frames, shape[1] - frames)
-    return _frames(partial(_answer, denoise), plan, process, known, key, (*shape,), dtype, place)
+    return _frames(denoise, plan, process, known, key, (*shape,), dtype, place)
 
 
 def _frames(
-    answer: Callable[[Context, Tensor, Tensor], Tensor],
+    denoise: Denoise,
     plan: Plan,
     process: Process,
     known: Known,
@@ -147,20 +149,22 @@ def _frames(
     while True:
         # Not around the yield: the caller's own setting must not change between frames.
         with torch.no_grad():
+            if isinstance(denoise, Remembers) and now.history_frames:
+                denoise.remember(state.u, now, anew=number == 0)
             for move in plan.cycle if number else plan.first:
                 noise = key.at(Purpose.STEP, done).after(number * features)
                 draw = partial(process.noise.draw, noise, shape[1:], now, dtype, place)
-                state = move.apply(state, partial(answer, now), draw)
+                state = move.apply(state, partial(_answer, denoise, now), draw)
                 done += 1
             # A copy: whoever keeps the frame must not keep its window.
             finished = process.read(state.u, now)[:, now.history_frames].clone()
-            number += 1
-            begin = key.at(Purpose.START).after((number + shape[1] - 1) * features)
-            fresh = noisiest * process.noise.draw(begin, (1, *shape[2:]), now, dtype, place)
-            nothing = torch.zeros_like(fresh)
-            state = State(_shifted(state.u, fresh), tuple(_shifted(h, nothing) for h in state.history))
-            now = _later(now, known(number).to(place, dtype), finished)
         yield finished
+        number += 1
+        begin = key.at(Purpose.START).after((number + shape[1] - 1) * features)
+        fresh = noisiest * process.noise.draw(begin, (1, *shape[2:]), now, dtype, place)
+        nothing = torch.zeros_like(fresh)
+        state = State(_shifted(state.u, fresh), tuple(_shifted(h, nothing) for h in state.history))
+        now = _later(now, known(number).to(place, dtype), finished)
 
 
 def _answer(denoise: Denoise, context: Context, u: Tensor, t: Tensor) -> Tensor:
