@@ -1,6 +1,7 @@
 """Frames without end: those of one long clip, their exact law in the long run, and what each costs."""
 
 import gc
+from functools import partial
 from itertools import islice
 
 import pytest
@@ -231,21 +232,19 @@ def affine(process, preset, known, ahead):
     denoise = Markov(process)
     moves = Plan.of(process, preset, known, ahead).to(torch.zeros(1, size, 1, dtype=F64)).cycle
 
-    def push(start, noises):
-        state = State(start[..., None])
-        for number, move in enumerate(moves):
-            draw = lambda number=number: noises.get(number, torch.zeros(size, size).double())[..., None]  # noqa: E731
-            state = move.apply(state, lambda u, t: denoise(u, t, None).mean, draw)
-        return state.u[..., 0].T
-
-    unit, nothing = torch.eye(size, dtype=F64), torch.zeros(size, size, dtype=F64)
-    columns = [push(nothing, {number: unit}) for number in range(len(moves))]
+    # One row a basis vector: of the state at the start, then of each step's noise.
+    rows = torch.eye(size * (1 + len(moves)), dtype=F64).unflatten(1, (-1, size))
+    state = State(rows[:, 0, :, None])
+    for number, move in enumerate(moves):
+        draw = partial(rows.select, 1, number + 1)
+        state = move.apply(state, lambda u, t: denoise(u, t, None).mean, lambda draw=draw: draw()[..., None])
+    images = state.u[..., 0]
     t = moves[0].time[0]
     clean = t == 0
     alpha = torch.where(clean, 1.0, process.schedule.alpha(t))
     sigma = torch.where(clean, 0.0, process.schedule.sigma(t))
     law = alpha[:, None] * autoregression(size) * alpha + torch.diag(sigma**2)
-    return push(unit, {}), sum(part @ part.T for part in columns), law
+    return images[:size].T, images[size:].T @ images[size:], law
 
 
 def rollout(process, preset, known, ahead, frames):

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from rheos.core.keys import Key
+from rheos.data.codec.base import State
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 from rheos.forecast.model import FittedModel
@@ -60,12 +62,17 @@ def draw(model: FittedModel, batch: WindowBatch, key: Key, preset: Preset, devic
         preset=preset,
         device=device,
     )
-    coded = drawn.clips[:, model.recipe.history :].cpu().numpy().astype(np.float64)
     state = {name: np.repeat(value, members, axis=0) for name, value in batch.state.items()}
-    decoded = np.where(model.exists, model.codec.decode(coded, state), np.nan).astype(np.float32)
-    raw = model.circle.lowered(decoded)
+    raw = decoded(model, drawn.clips[:, model.recipe.history :], state)
     broken = Broken(model.bounds.outside(raw), model.sums.off(raw))
     return Drawn(model.project(raw), broken, drawn.evaluations, drawn.warnings)
+
+
+def decoded(model: FittedModel, clips: Tensor, state: State) -> np.ndarray:
+    """Frames `(rows, f, *features)` in raw units, NaN where nothing is ever observed; no limit is minded."""
+    coded = clips.cpu().numpy().astype(np.float64)
+    raw = np.where(model.exists, model.codec.decode(coded, state), np.nan).astype(np.float32)
+    return model.circle.lowered(raw)
 
 
 def ensembles(

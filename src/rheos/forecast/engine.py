@@ -5,8 +5,9 @@ that many rows, and a member always has the same row of the same block. Calibrat
 the mean of block 0, which is therefore drawn for every forecast, asked for or not.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,10 @@ import torch
 from rheos.calibrate import FittedCalibration
 from rheos.core.errors import InputError
 from rheos.core.keys import Key
-from rheos.data.calendar import through
 from rheos.data.dataset import Dataset, Recording
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
+from rheos.forecast.continuation import Continuation
 from rheos.forecast.draw import draw
 from rheos.forecast.model import FittedModel
 from rheos.forecast.store import Sink, stamp_text
@@ -72,35 +73,60 @@ class Engine:
         )
         if not self.calibrated:
             return values
-        first, circle = self._first_block(recording, origin), self.model.circle
-        middle = circle.middle(first)
-        center = circle.about(first, middle).mean(0, dtype=np.float64)
-        return self.model.project(self._calibrate(circle.about(values, middle), center))
+        return self.finish(values, self._first_block(recording, origin))
 
     def _first_block(self, recording: int, origin: int) -> np.ndarray:
         if self._first is None or self._first[0] != (recording, origin):
             self._first = ((recording, origin), self._draw(recording, origin, 0))
         return self._first[1]
 
-    def _calibrate(self, values: np.ndarray, center: np.ndarray) -> np.ndarray:
-        """Leads beyond the trained horizon are calibrated as the last one of it."""
-        fitted = self.model.calibration
-        lead = np.minimum(np.arange(self.horizon), len(fitted.shift) - 1)
-        return FittedCalibration(fitted.shift[lead], fitted.scale[lead]).apply(values, center)
+    def finish(self, values: np.ndarray, first: np.ndarray, lead: int = 0) -> np.ndarray:
+        """Frames as they are given out: calibrated and inside the bounds.
+
+        Args:
+            values: `(rows, frames, *features)`, as drawn.
+            first: block 0 at these frames, as drawn; members are calibrated about its mean.
+            lead: of the first frame, from 0; leads beyond the trained horizon are calibrated as the last
+                one of it.
+        """
+        fitted, circle = self.model.calibration, self.model.circle
+        middle = circle.middle(first)
+        center = circle.about(first, middle).mean(0, dtype=np.float64)
+        leads = np.minimum(lead + np.arange(values.shape[1]), len(fitted.shift) - 1)
+        calibrated = FittedCalibration(fitted.shift[leads], fitted.scale[leads])
+        return self.model.project(calibrated.apply(circle.about(values, middle), center))
 
     def _draw(self, recording: int, origin: int, number: int) -> np.ndarray:
         """One block, uncalibrated: as many stretches of the trained horizon as it takes."""
-        span, rows = self.model.recipe.horizon, self.model.recipe.block
-        past = self.dataset.recordings[recording]
-        stamp = stamp_text(self._source.valid_times(recording, origin)[0])
-        members = torch.arange(number * rows, (number + 1) * rows)
-        done = [
-            self._sample(self._source.at(recording, origin), Key.of(self.seed, members, past.name, stamp))
-        ]
-        for start in range(span, self.horizon, span):
-            key = Key.of(self.seed, members, past.name, f"{stamp}+{start}")
-            done.append(self._sample(self._continued(past, origin, np.concatenate(done, axis=1)), key))
-        return np.concatenate(done, axis=1)[:, : self.horizon]
+        count = -(-self.horizon // self.model.recipe.horizon)
+        stretches = list(islice(self.stretches(recording, origin, number), count))
+        return np.concatenate(stretches, axis=1)[:, : self.horizon]
+
+    def stretches(self, recording: int, origin: int, number: int) -> Iterator[np.ndarray]:
+        """One block without end, uncalibrated, a trained horizon `(block, S, *features)` at a time."""
+        name, span = self.dataset.recordings[recording].name, self.model.recipe.horizon
+        stamp, members = self.stamp(recording, origin), self.members(number)
+        own = Continuation(self.model, self.dataset, recording, origin, len(members))
+        start, batch = 0, self.window(recording, origin)
+        while True:
+            key = Key.of(self.seed, members, name, f"{stamp}+{start}" if start else stamp)
+            values = self._sample(batch, key)
+            yield values
+            own.add(values)
+            start, batch = start + span, own.window()
+
+    def stamp(self, recording: int, origin: int) -> str:
+        """The stamp of a forecast's first frame, which its random numbers are named after."""
+        return stamp_text(self._source.valid_times(recording, origin)[0])
+
+    def window(self, recording: int, origin: int) -> WindowBatch:
+        """The window that a forecast starts from."""
+        return self._source.at(recording, origin)
+
+    def members(self, number: int) -> torch.Tensor:
+        """The numbers of a block's members."""
+        rows = self.model.recipe.block
+        return torch.arange(number * rows, (number + 1) * rows)
 
     def _sample(self, batch: WindowBatch, key: Key) -> np.ndarray:
         """Raw values of the future frames, one member a row: `(rows, S, *features)`.
@@ -113,34 +139,6 @@ class Engine:
         self.evaluations += drawn.evaluations
         self.warnings += [w for w in drawn.warnings if w not in self.warnings]
         return drawn.values
-
-    def _continued(self, recording: Recording, origin: int, members: np.ndarray) -> WindowBatch:
-        """Windows of each member's own continuation, at the frame after its last one."""
-        first = max(0, origin - self.model.recipe.window.reach - self.model.recipe.horizon)
-        here = origin + members.shape[1]
-        last = here + self.model.recipe.horizon
-        layout = self.dataset.layout
-        stamps = through(recording.stamps, layout.frequency, last)
-        before = np.asarray(recording.values[first:origin], np.float32)
-        copies = tuple(
-            replace(
-                recording,
-                stamps=stamps[first:],
-                values=_whole(np.concatenate([before, values]), last - first),
-                known_future=_whole(recording.known_future[first:last], last - first),
-                past=_whole(recording.past[first:origin], last - first),
-            )
-            for values in members
-        )
-        source = self.model.source(Dataset(layout=layout, recordings=copies))
-        source.at(0, here - first)  # raises where a covariate that must be known ahead is missing
-        return source.gather(np.arange(len(copies)), np.full(len(copies), here - first))
-
-
-def _whole(values: np.ndarray, frames: int) -> np.ndarray:
-    """Values continued with NaN to a number of frames."""
-    missing = np.full((frames - len(values), *values.shape[1:]), np.nan, np.float32)
-    return np.concatenate([np.asarray(values, np.float32), missing])
 
 
 @dataclass(frozen=True, slots=True)

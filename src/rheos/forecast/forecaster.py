@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from rheos.forecast.model import FittedModel
 from rheos.forecast.override import merge, parse_words, read_yaml
 from rheos.forecast.recipe import Recipe, make_recipe
 from rheos.forecast.store import Frame, Memory, ZarrStore, require_free, stamp_text
+from rheos.forecast.streaming import Pace, streamed
 from rheos.sample.preset import preset
 from rheos.train.loop import Progress
 
@@ -106,14 +107,9 @@ class Forecaster:
         Raises:
             InputError: the source, a stamp, the memory or an option cannot be used.
         """
-        if members < 1:
-            raise InputError(f"members={members}, but an ensemble has at least one.")
         if horizon is not None and horizon < 1:
             raise InputError(f"horizon={horizon}, but a forecast has at least one frame.")
-        dataset = self.read(source)
-        times = list(at) if isinstance(at, Sequence) and not isinstance(at, str) else [at]
-        if not times:
-            raise InputError("at=[] names no frame to forecast from; give at least one, or leave it out.")
+        dataset, times = self._asked(source, at, members)
         engine = Engine(self.model, dataset, preset(quality), seed, horizon or 0)
         frame, units = self._plan(engine, times, members)
         space = dataset.features[1:]
@@ -136,6 +132,54 @@ class Forecaster:
             store.discard()  # the same command would end the same way
             raise
         return Forecast.open(store.finish())
+
+    def stream(
+        self,
+        source: Any = None,
+        *,
+        at: str | int | Sequence[str | int] | None = None,
+        members: int = 100,
+        seed: int = 0,
+        quality: str = "balanced",
+        pace: Pace = "stretches",
+    ) -> Iterator[Forecast]:
+        """Draw an ensemble of joint futures without end, a lead time at a time.
+
+        Memory does not grow with the frames taken, and a member has the same frames however many are.
+
+        Args:
+            source: as for :meth:`forecast`.
+            at: as for :meth:`forecast`.
+            members: size of the ensemble.
+            seed: the same seed gives the same members.
+            quality: "fast", "balanced" or "best".
+            pace: "stretches": the members of :meth:`forecast`, all work of a trained horizon done at its
+                first frame; "rolling": after the first frame each costs the same, for a model fitted with
+                `times=per_frame anchor=none`, best with `process=plain network=causal`.
+
+        Returns:
+            An endless iterator of forecasts of one lead time each.
+
+        Raises:
+            InputError: the source, a stamp or an option cannot be used, or the model cannot roll; or, on the
+                way, a covariate is not known so far ahead.
+        """
+        dataset, times = self._asked(source, at, members)
+        engine = Engine(self.model, dataset, preset(quality), seed, horizon=1)
+        frame, units = self._plan(engine, times, members)
+        return streamed(engine, frame, units, members, pace)
+
+    def _asked(
+        self, source: Any, at: str | int | Sequence[str | int] | None, members: int
+    ) -> tuple[Dataset, list[str | int | None]]:
+        """The data, and the last known frames to forecast from."""
+        if members < 1:
+            raise InputError(f"members={members}, but an ensemble has at least one.")
+        dataset = self.read(source)
+        times: list[str | int | None] = [at] if at is None or isinstance(at, str | int) else [*at]
+        if not times:
+            raise InputError("at=[] names no frame to forecast from; give at least one, or leave it out.")
+        return dataset, times
 
     def _plan(
         self, engine: Engine, times: Sequence[str | int | None], members: int

@@ -33,6 +33,7 @@ class Frame:
         valid_times: `(init_time, lead_time)` stamps.
         members: how many.
         block: members written at a time.
+        first: lead time of the first frame.
     """
 
     layout: Layout
@@ -41,6 +42,7 @@ class Frame:
     valid_times: np.ndarray
     members: int
     block: int
+    first: int = 1
 
     @property
     def horizon(self) -> int:
@@ -84,7 +86,7 @@ class Frame:
             "member": ("member", np.arange(self.members)),
             "lead_time": (
                 "lead_time",
-                np.arange(1, self.horizon + 1),
+                np.arange(self.first, self.first + self.horizon),
                 {"long_name": "frames ahead", "step": layout.frequency or "frame"},
             ),
             "valid_time": (("init_time", "lead_time"), self.valid_times),

@@ -1,0 +1,145 @@
+"""Forecasts without end, a frame at a time: stretches of the trained horizon, or a window that rolls.
+
+In stretches a frame is the one that `forecast` gives, and costs nothing but every S-th, which costs a whole
+stretch. Rolling (:mod:`rheos.sample.stream`), each frame costs the same, for models that know frames at
+times of their own and whose canonical data do not depend on the window they are seen in.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from rheos.core.context import Context
+from rheos.core.errors import InputError
+from rheos.core.keys import Key
+from rheos.core.protocols import CausalNetwork, Denoise
+from rheos.denoise.remembering import Remembering, frame_by_frame
+from rheos.forecast.continuation import Continuation, coming
+from rheos.forecast.draw import decoded
+from rheos.forecast.engine import Engine, Unit
+from rheos.forecast.forecast import Forecast
+from rheos.forecast.model import FittedModel
+from rheos.forecast.store import Frame, Memory
+from rheos.sample.path import Rolling
+from rheos.sample.stream import stream
+
+Pace = Literal["stretches", "rolling"]
+"""How a forecast without end is made."""
+
+
+def streamed(engine: Engine, frame: Frame, units: list[Unit], members: int, pace: Pace) -> Iterator[Forecast]:
+    """Forecasts of one lead time each, without end.
+
+    Args:
+        engine: draws the blocks.
+        frame: axes of the first lead time.
+        units: the forecasts.
+        members: of each.
+        pace: stretches or rolling.
+
+    Raises:
+        InputError: there is no such pace, or the model cannot roll.
+        IncompatibleError: its process cannot.
+    """
+    if pace not in get_args(Pace):
+        raise InputError(f"pace={pace!r}, but a stream goes by {' or '.join(get_args(Pace))}.")
+    if pace == "rolling":
+        _check_rolls(engine.model)
+    draw = _rolling if pace == "rolling" else _in_stretches
+    blocks = range(-(-members // engine.model.recipe.block))
+    drawn = [[draw(engine, unit.recording, unit.origin, number) for number in blocks] for unit in units]
+    return _forecasts(engine, frame, units, members, drawn)
+
+
+def _forecasts(
+    engine: Engine, frame: Frame, units: list[Unit], members: int, drawn: list[list[Iterator[np.ndarray]]]
+) -> Iterator[Forecast]:
+    """Frame after frame of all units and blocks, calibrated about the mean of each unit's block 0."""
+    dataset, rows = engine.dataset, engine.model.recipe.block
+    stamps: dict[int, Iterator[Any]] = {
+        unit.init: coming(dataset.recordings[unit.recording].stamps, dataset.layout.frequency, unit.origin)
+        for unit in units
+    }
+    lead = 0
+    while True:
+        valid = np.stack([np.asarray([next(stamps[init])]) for init in sorted(stamps)])
+        sink = Memory(replace(frame, valid_times=valid, first=lead + 1), dataset.features[1:])
+        for unit, blocks in zip(units, drawn, strict=True):
+            values = [next(block)[:, None] for block in blocks]
+            for number, part in enumerate(values):
+                kept = engine.finish(part, values[0], lead)[: members - number * rows]
+                sink.write(unit.place, unit.init, number, kept)
+        yield Forecast(sink.dataset())
+        lead += 1
+
+
+def _in_stretches(engine: Engine, recording: int, origin: int, number: int) -> Iterator[np.ndarray]:
+    """The frames `(block, *features)` of a block, raw and uncalibrated, stretch after stretch."""
+    for stretch in engine.stretches(recording, origin, number):
+        yield from np.moveaxis(stretch, 1, 0)
+
+
+def _rolling(engine: Engine, recording: int, origin: int, number: int) -> Iterator[np.ndarray]:
+    """The frames `(block, *features)` of a block, raw and uncalibrated, one after the other."""
+    model, members = engine.model, engine.members(number)
+    own = Continuation(model, engine.dataset, recording, origin, len(members))
+
+    def known(finished: int) -> Context:
+        batch = own.window() if finished else engine.window(recording, origin)
+        context = model.context(batch)[1]
+        return context if finished else context.repeat(len(members))
+
+    spec, preset = model.recipe.window, engine.preset
+    name, stamp = engine.dataset.recordings[recording].name, engine.stamp(recording, origin)
+    drawn = stream(
+        _denoise(model),
+        (len(members), spec.frames, model.shapes.channels, *model.shapes.space),
+        key=Key.of(engine.seed, members, name, stamp),
+        context=known,
+        preset=preset.model_copy(update={"path": Rolling(window=spec.horizon)}),
+        device=engine.device,
+    )
+
+    def frames() -> Iterator[np.ndarray]:
+        for clip in drawn:
+            values = model.project(decoded(model, clip[:, None], {}))
+            own.add(values)
+            yield values[:, 0]
+
+    return frames()
+
+
+def _denoise(model: FittedModel) -> Denoise:
+    """The model's denoiser; one that remembers finished frames, where its network can."""
+    causal = isinstance(model.denoiser.network, CausalNetwork)
+    return (
+        Remembering(model.denoiser)
+        if causal and frame_by_frame(model.denoiser.process.coordinates)
+        else (model.denoiser)
+    )
+
+
+def _check_rolls(model: FittedModel) -> None:
+    """Raise where frames under way would change their meaning from window to window.
+
+    Raises:
+        InputError: they would, or the model never saw frames at times of their own.
+    """
+    recipe, wanted = model.recipe, "times=per_frame anchor=none"
+    if recipe.objective.times.kind != "per_frame":
+        raise InputError(
+            "a rolling stream has every frame at a time of its own, but the model was trained with one for "
+            f"all: fit it with {wanted}, or stream with pace='stretches'."
+        )
+    if recipe.anchor.kind != "none":
+        raise InputError(
+            f"the model's anchor {recipe.anchor.kind!r} starts anew at each window, which frames under way "
+            f"in a rolling stream cannot: fit with {wanted}, or stream with pace='stretches'."
+        )
+    if not model.codec.pointwise:
+        raise InputError(
+            "the model's codec is measured anew on each window, which frames under way in a rolling stream "
+            "cannot follow: fit with codec=scale, or stream with pace='stretches'."
+        )
