@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rheos.core.errors import IncompatibleError
-from rheos.core.time_field import clip_level, expand, per_clip, per_frame, with_clean_history
+from rheos.core.time_field import clip_level, expand, per_clip, per_frame, with_clean_history, with_history_at
 
 CLIP = torch.zeros(2, 3, 2, 3)
 
@@ -54,6 +54,13 @@ def test_clean_history_is_at_time_zero():
     field = with_clean_history(torch.tensor([0.5, 0.7]), 2, 3)
     assert torch.equal(field, torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, 0.7]]))
     assert torch.equal(with_clean_history(torch.tensor(0.5), 1, 2), torch.tensor([[0.0, 0.5]]))
+
+
+def test_history_may_have_a_time_of_its_own_for_each_clip():
+    own, each = torch.tensor([0.1, 0.2]), torch.tensor([[0.5, 0.6, 0.7]])
+    expected = torch.tensor([[0.1, 0.6, 0.7], [0.2, 0.6, 0.7]])
+    assert torch.equal(with_history_at(own, each, 1, 3), expected)
+    assert torch.equal(with_history_at(own, torch.tensor(0.9), 2, 3)[:, 2], torch.tensor([0.9, 0.9]))
 
 
 def test_the_level_is_log_snr_within_twenty_and_clean_is_plus_twenty():

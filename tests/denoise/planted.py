@@ -373,5 +373,21 @@ PLANTED = [
         "counted = expand((t > 0).to(torch.float64), x0) * present",
         "counted = expand((t > 0).to(torch.float64), x0)",
         "tests/denoise/test_state_denoiser.py",
+        "src/rheos/denoise/remembering.py",
+        "part, None if anew else self._memory)",
+        "part, self._memory)",
+        "tests/denoise/test_remembering.py",
+    ),
+    (
+        "src/rheos/denoise/remembering.py",
+        "t[:, known:] if t.ndim > 1 else t",
+        "t[:, :1] if t.ndim > 1 else t",
+        "tests/denoise/test_remembering.py",
+    ),
+    (
+        "src/rheos/core/context.py",
+        "changed[name] = value[:, first:last]",
+        "changed[name] = value[:, : last - first]",
+        "tests/denoise/test_remembering.py",
     ),
 ]

@@ -5,6 +5,7 @@ _KILL = "tests/forecast/test_kill.py tests/train"
 _BITS = "tests/forecast/test_same_bits.py"
 _LEAK = "tests/forecast/test_leakage.py"
 _TRIP = "tests/forecast/test_round_trip.py"
+_STREAM = "tests/forecast/test_stream.py"
 
 PLANTED = [
     (
@@ -44,15 +45,15 @@ PLANTED = [
         _LEAK,
     ),
     (
-        "src/rheos/forecast/engine.py",
-        "past=_whole(recording.past[first:origin], last - first),",
-        "past=_whole(recording.past[first:last], last - first),",
+        "src/rheos/forecast/continuation.py",
+        "past=_whole(self._recording.past[first : max(first, self._origin)], last - first),",
+        "past=_whole(self._recording.past[first:last], last - first),",
         _LEAK,
     ),
     (
-        "src/rheos/forecast/engine.py",
-        "before = np.asarray(recording.values[first:origin], np.float32)",
-        "before = np.asarray(recording.values[first + 1 : origin + 1], np.float32)",
+        "src/rheos/forecast/continuation.py",
+        "before = np.asarray(self._recording.values[first:origin], np.float32)",
+        "before = np.asarray(self._recording.values[first + 1 : origin + 1], np.float32)",
         _LEAK,
     ),
     (
@@ -63,8 +64,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/engine.py",
-        "members = torch.arange(number * rows, (number + 1) * rows)",
-        "members = torch.arange(rows)",
+        "return torch.arange(number * rows, (number + 1) * rows)",
+        "return torch.arange(rows)",
         _BITS,
     ),
     (
@@ -96,6 +97,8 @@ PLANTED = [
         "return self.model.bounds.clip(self._calibrate(values, center))",
         "return self._calibrate(values, center)",
         "tests/forecast/test_bounds.py",
+        "return self.model.bounds.clip(calibrated)",
+        "return calibrated",
     ),
     (
         "src/rheos/forecast/held_out.py",
@@ -199,5 +202,15 @@ PLANTED = [
         "sums.require(known)",
         "pass",
         "tests/forecast/test_sums_and_circles.py",
+    ),
+    ("src/rheos/forecast/continuation.py", "longer[:, -self._most :].copy()", "longer", _STREAM),
+    ("src/rheos/forecast/continuation.py", "[gone:known]", "[:2]", _STREAM),
+    ("src/rheos/forecast/streaming.py", "first=lead + 1)", "first=lead)", _STREAM),
+    ("src/rheos/forecast/streaming.py", "            own.add(values)\n", "", _STREAM),
+    (
+        "src/rheos/forecast/streaming.py",
+        "engine.finish(part, center, lead)",
+        "engine.finish(part, center, 0)",
+        _STREAM,
     ),
 ]

@@ -68,4 +68,42 @@ PLANTED = [
         "torch.random.set_rng_state(state)",
         "torch.random.get_rng_state()",
     ),
+    (_ROOM + "causal.py", "hidden = (distance < 0) |", "hidden =", "tests/network/test_causal.py"),
+    (
+        _ROOM + "causal.py",
+        "(distance >= self.span) &",
+        "(distance > self.span) &",
+        "tests/network/test_causal.py",
+    ),
+    (
+        _ROOM + "causal.py",
+        "(places > count - self.span)",
+        "(places > count - self.span + 1)",
+        "tests/network/test_causal.py",
+    ),
+    (_ROOM + "causal.py", "(places < self.sinks) | (places >", "(places >", "tests/network/test_causal.py"),
+    (
+        _ROOM + "causal.py",
+        "asking[:, None] - places\n",
+        "asking[:, None] - torch.arange(len(places))\n",
+        "tests/network/test_causal.py",
+    ),
+    (
+        _ROOM + "causal.py",
+        "inputs.shape[2] - self.span + 1)",
+        "inputs.shape[2] - self.span + 2)",
+        "tests/network/test_causal.py",
+    ),
+    (
+        _ROOM + "causal.py",
+        "torch.cat((past[0], keys), 2)",
+        "torch.cat((keys, past[0]), 2)",
+        "tests/network/test_causal.py",
+    ),
+    (
+        _ROOM + "causal.py",
+        "inputs[:, :, first:].clone()",
+        "inputs[:, :, first:]",
+        "tests/network/test_causal.py",
+    ),
 ]

@@ -18,9 +18,10 @@ MR = "tests/sample/test_mean_reverting.py"
 UNDER = "tests/sample/test_underdamped.py"
 CALL = "tests/sample/test_sample.py"
 PROBE = "tests/sample/test_probe.py"
+STREAM = "tests/sample/test_stream.py"
+NOISY = "tests/sample/test_noisy_history.py"
 COUNTS = "tests/sample/test_counts.py"
 KEYS = "tests/core/test_keys.py"
-STREAM = "tests/sample/test_stream.py"
 
 PLANTED = [
     (KERNEL, "recursion = 1.0 - m / safe * recursion", "recursion = 1.0 - m * recursion", QUICK),
@@ -240,6 +241,7 @@ PLANTED = [
         "torch.lerp(state.history[0], direction, self.blend)",
         "torch.lerp(direction, state.history[0], self.blend)",
         ORDERS,
+    ),
     ("src/rheos/core/keys.py", "device, self.skipped - lead)", "device, self.skipped)", "tests/core"),
     ("src/rheos/core/keys.py", "pair.flatten(1)[:, lead :", "pair.flatten(1)[:, 0 :", "tests/core"),
     ("src/rheos/core/keys.py", "first % 4 : first % 4 + count]", ": count]", "tests/core"),
@@ -267,5 +269,39 @@ PLANTED = [
         "before.history[:, 1:], finished",
         "after.history[:, 1:], finished",
         STREAM,
+    ),
+    (
+        "src/rheos/process/process.py",
+        "-2.0 * torch.log(torch.where(some",
+        "-torch.log(torch.where(some",
+        NOISY,
+    ),
+    ("src/rheos/process/process.py", "history=self.read(u, context)[", "history=u[", NOISY),
+    (
+        "src/rheos/process/process.py",
+        "self.diffuse(self.known(context, like), t, z)",
+        "self.known(context, like)",
+        NOISY,
+    ),
+    (
+        "src/rheos/process/process.py",
+        "return with_history_at(self.own_time, t,",
+        "return with_history_at(0 * self.own_time, t,",
+        NOISY,
+    ),
+    ("src/rheos/denoise/objective.py", "q = self.history_noise * key", "q = key", NOISY),
+    ("src/rheos/denoise/objective.py", "(t > 0.0).to", "(at > 0.0).to", NOISY),
+    ("src/rheos/denoise/objective.py", 'update={"history_noise": 0.0}', "update={}", NOISY),
+    (
+        "src/rheos/sample/course.py",
+        "fields[..., :known] = own",
+        "fields[..., :known] = 0.0",
+        NOISY,
+    ),
+    (
+        "src/rheos/sample/sample.py",
+        "process.read(u, context), given)",
+        "process.read(u, context), context)",
+        NOISY,
     ),
 ]

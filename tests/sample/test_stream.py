@@ -339,7 +339,8 @@ def test_what_cannot_be_streamed_is_said_before_the_first_frame(changed, sentenc
 @pytest.mark.parametrize(
     ("process", "sentence"),
     [
-        (Process(history="diffused"), "gives them noise again"),
+        (Process(history="diffused"), "gives history noise again"),
+        (Process(history_noise=0.1), "gives history noise again"),
         (Process(noise=OrnsteinUhlenbeck()), "ties frames together"),
         (Process(EDM(), noise=StudentT()), "ties frames together"),
         (Process(CondOT(), GaussianProcess()), "read from several frames"),

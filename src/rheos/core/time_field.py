@@ -134,8 +134,24 @@ def with_clean_history(t: Tensor, history: int, frames: int) -> Tensor:
     Returns:
         `(1, frames)` for a scalar `t`, else `(b, frames)`.
     """
-    field = (t if t.ndim == 2 else t.reshape(-1, 1)).expand(-1, frames).clone()
-    field[:, :history] = 0.0
+    return with_history_at(torch.zeros((), dtype=t.dtype), t, history, frames)
+
+
+def with_history_at(own: Tensor, t: Tensor, history: int, frames: int) -> Tensor:
+    """Per-frame field that is `own` on the first `history` frames and `t` on the others.
+
+    Args:
+        own: time of history frames, `()` or `(b)`: 0 where they are clean.
+        t: `()`, `(b)` or already `(b, frames)`.
+        history: number of history frames.
+        frames: number of frames of the clip.
+
+    Returns:
+        `(1, frames)` for a scalar `t` and `own`, else `(b, frames)`.
+    """
+    rows = max(own.numel(), len(t) if t.ndim else 1)
+    field = (t if t.ndim == 2 else t.reshape(-1, 1)).expand(rows, frames).clone()
+    field[:, :history] = own.reshape(-1, 1)
     return field
 
 

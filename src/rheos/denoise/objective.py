@@ -14,11 +14,12 @@ from torch import Tensor
 from rheos.core.context import Context
 from rheos.core.keys import Key, Purpose
 from rheos.core.method import Method, one_of
-from rheos.core.time_field import expand
+from rheos.core.time_field import expand, with_history_at
 from rheos.denoise.denoiser import Denoiser
 from rheos.denoise.solver_error import SolverError
 from rheos.denoise.time_sampler import TIME_SAMPLERS, Uniform
 from rheos.denoise.times import TIMES, Shared
+from rheos.process.process import history_time
 
 AnyTimeSampler: Any = one_of(TIME_SAMPLERS)
 AnyTimes: Any = one_of(TIMES)
@@ -36,6 +37,10 @@ class Objective(Method):
             "min_snr" (min(SNR, gamma), arXiv 2303.09556), "p2" (SNR / (1 + SNR)^gamma, arXiv 2204.00227).
         gamma: cap of "min_snr" (published 5), exponent of "p2" (published 1).
         solver_error: a penalty on what few-step solvers cannot follow; none unless it has a weight.
+        history_noise: largest q; clean history is shown as alpha_q c + sigma_q z at q = sigma / alpha uniform
+            up to it, one a clip, and the network is told q as the level of those frames (conditioning
+            augmentation, arXiv 2106.15282). So members may later continue from frames that are a little
+            wrong.
     """
 
     kind: Literal["denoising"] = "denoising"
@@ -44,6 +49,7 @@ class Objective(Method):
     weight: Literal["unit", "snr", "min_snr", "p2"] = "unit"
     gamma: float = Field(default=5.0, gt=0.0)
     solver_error: SolverError = SolverError()
+    history_noise: float = Field(default=0.0, ge=0.0, le=10.0)
 
     def data_weight(self, denoiser: Denoiser, t: Tensor) -> Tensor:
         """w_x(t), the weight on the squared data error; 0 where t = 0.
@@ -69,8 +75,8 @@ class Objective(Method):
     ) -> Float[Tensor, " b"]:
         """Loss of each clip at a random time with random noise.
 
-        The error is 0 on clean frames and, by `context.mask`, on missing entries before K_t mixes it; its
-        squared norm is divided by the number of the other entries.
+        The error is 0 on clean history, noisy or not, on clean frames and, by `context.mask`, on missing
+        entries before K_t mixes it; its squared norm is divided by the number of the other entries.
 
         Args:
             denoiser: what is trained.
@@ -84,18 +90,24 @@ class Objective(Method):
         process = denoiser.process
         u0 = process.canonical(x0, context)
         drawn = self.times(self.time_sampler, process.schedule, len(u0), u0.shape[1], key)
-        t = process.field(drawn, u0.shape[1], context)
+        # What sampling shows of the history must not touch training: it has its own law of q.
+        t = process.model_copy(update={"history_noise": 0.0}).field(drawn, u0.shape[1], context)
         z = process.noise.draw(key.at(Purpose.NOISE, key.step), u0.shape[1:], context, u0.dtype, u0.device)
-        u = process.diffuse(u0, t, z)
-        mean = denoiser(u, t, context).mean
+        at = t
+        if self.history_noise > 0.0 and process.history == "clean" and context.history_frames > 0:
+            q = self.history_noise * key.at(Purpose.AUGMENT, key.step).uniform(())
+            at = with_history_at(history_time(process.schedule, q), t, context.history_frames, u0.shape[1])
+            context = process.with_history(context, process.diffuse(u0, at, z))
+        u = process.diffuse(u0, at, z)
+        mean = denoiser(u, at, context).mean
         observed = expand((t > 0.0).to(torch.float64), u0)
         if context.mask is not None:
             observed = observed * context.mask
         factor = expand(self.data_weight(denoiser, t).sqrt(), u0) * observed
-        error = process.coordinates.metric(factor * (mean - u0), t, context)
+        error = process.coordinates.metric(factor * (mean - u0), at, context)
         axes = tuple(range(1, u0.ndim))
         observed = observed.expand_as(u0)
         loss = error.square().sum(axes) / observed.sum(axes).clamp(min=1.0)
         if (strength := self.solver_error.strength(key.step)) == 0.0:
             return loss
-        return loss + strength * self.solver_error(denoiser, u, mean, t, observed, context)
+        return loss + strength * self.solver_error(denoiser, u, mean, at, observed, context)

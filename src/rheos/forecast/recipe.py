@@ -105,6 +105,19 @@ class Recipe(BaseModel):
             raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         return self
 
+    @model_validator(mode="after")
+    def _history_is_shown_as_learned(self) -> "Recipe":
+        shown, seen = self.process.history_noise, self.objective.history_noise
+        if shown > seen:
+            raise ValueError(
+                f"process.history_noise={shown:g} shows history with more noise than training does; raise "
+                f"objective.history_noise from {seen:g} to at least that, 0.7 for example"
+            )
+        if self.process.history == "diffused" and (seen > 0.0 or self.network.kind == "causal"):
+            what = f"objective.history_noise={seen:g}" if seen > 0.0 else "network=causal"
+            raise ValueError(f"{what} needs history that is clean otherwise; use process.history=clean")
+        return self
+
     @property
     def window(self) -> WindowSpec:
         """Sizes of a window."""

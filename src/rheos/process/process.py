@@ -1,6 +1,7 @@
 """The process: u_t = alpha(t) u_0 + sigma(t) z in canonical coordinates, x_t = C_t(u_t) for the network."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
 
@@ -13,7 +14,7 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.core.keys import Key, Purpose
 from rheos.core.method import Method
-from rheos.core.time_field import expand, with_clean_history
+from rheos.core.time_field import expand, with_history_at
 from rheos.process.coordinates.base import Coordinates
 from rheos.process.coordinates.identity import Identity
 from rheos.process.noise.base import Noise
@@ -30,6 +31,7 @@ class Process(Method):
         coordinates: canonical clip to seen clip.
         noise: law of z.
         history: "clean" keeps history frames at t = 0; "diffused" treats them like the future.
+        history_noise: q, sigma / alpha at which clean history is shown when sampling: alpha_q c + sigma_q z.
     """
 
     kind: Literal["process"] = "process"
@@ -37,6 +39,7 @@ class Process(Method):
     coordinates: SerializeAsAny[InstanceOf[Coordinates]]
     noise: SerializeAsAny[InstanceOf[Noise]]
     history: Literal["clean", "diffused"]
+    history_noise: float
 
     def __init__(
         self,
@@ -44,11 +47,13 @@ class Process(Method):
         coordinates: Coordinates | None = None,
         noise: Noise | None = None,
         history: Literal["clean", "diffused"] = "clean",
+        history_noise: float = 0.0,
     ) -> None:
         """Put a process together; by default cosine schedule, plain coordinates, white noise.
 
         Raises:
-            IncompatibleError: clean history with coordinates that are not causal.
+            IncompatibleError: clean history with coordinates that are not causal, or noise of its own for a
+                history that has the future's.
         """
         BaseModel.__init__(
             self,
@@ -56,12 +61,18 @@ class Process(Method):
             coordinates=Identity() if coordinates is None else coordinates,
             noise=White() if noise is None else noise,
             history=history,
+            history_noise=history_noise,
         )
         # Here and not in a validator, which would wrap the error into pydantic's own.
         if self.history == "clean" and not self.coordinates.causal:
             raise IncompatibleError(
                 f"clean history needs coordinates that are causal along frames, which "
                 f"{self.coordinates.name()!r} is not; use history='diffused' or other coordinates."
+            )
+        if self.history == "diffused" and self.history_noise > 0.0:
+            raise IncompatibleError(
+                f"history_noise={self.history_noise:g} is noise for history that is clean otherwise, but "
+                "history='diffused' gives it the future's: use one of them."
             )
 
     def canonical(
@@ -138,24 +149,75 @@ class Process(Method):
         frames = context.history_frames
         if self.history == "diffused" or frames == 0:
             return u
+        return torch.cat((self.known(context, u)[:, :frames], u[:, frames:]), 1)
+
+    def known(
+        self, context: Context, like: Float[Tensor, "rows f *features"]
+    ) -> Float[Tensor, "rows f *features"]:
+        """The canonical clip of a history; its future frames mean nothing.
+
+        Args:
+            context: of the rows.
+            like: a clip of the shape, dtype and device wanted.
+
+        Raises:
+            IncompatibleError: the context has no history.
+        """
+        frames = context.history_frames
         if context.history is None:
             raise IncompatibleError(
                 f"clean history needs Context.history for its {frames} history frames, which is None; "
                 f"give it or use history='diffused'."
             )
-        padded = u.new_zeros(u.shape)
-        padded[:, :frames] = context.history.to(u)
+        padded = like.new_zeros(like.shape)
+        padded[:, :frames] = context.history.to(like)
         # Causal coordinates: what stands in the future frames does not touch the history's.
-        return torch.cat((self.canonical(padded, context)[:, :frames], u[:, frames:]), 1)
+        return self.canonical(padded, context)
+
+    def shown(self, context: Context, key: Key, like: Float[Tensor, "rows f *features"]) -> Context:
+        """The context with its history under noise q = `history_noise`; itself where that is 0.
+
+        Args:
+            context: of the rows.
+            key: of the rows; its AUGMENT stream is drawn from.
+            like: a clip of the shape, dtype and device wanted.
+        """
+        if self.history_noise == 0.0 or context.history_frames == 0:
+            return context
+        t = self.own_time
+        z = self.noise.draw(key.at(Purpose.AUGMENT), like.shape[1:], context, like.dtype, like.device)
+        return self.with_history(context, self.diffuse(self.known(context, like), t, z))
+
+    def with_history(self, context: Context, u: Float[Tensor, "rows f *features"]) -> Context:
+        """The context whose history is that of a canonical clip."""
+        return replace(context, history=self.read(u, context)[:, : context.history_frames])
 
     def field(self, t: Tensor, frames: int, context: Context) -> Tensor:
-        """The time field of clips at `t`, `()`, `(b)` or `(b, f)`: history at 0 where it is clean."""
+        """The time field of clips at `t`, `()`, `(b)` or `(b, f)`: clean history at its own time."""
         if self.history == "diffused" or context.history_frames == 0:
             return t
-        return with_clean_history(t, context.history_frames, frames)
+        return with_history_at(self.own_time, t, context.history_frames, frames)
+
+    @property
+    def own_time(self) -> Tensor:
+        """The time at which clean history is shown when sampling: 0, or that of `history_noise`."""
+        return _own_time(self.schedule, self.history_noise)
 
 
 @lru_cache(maxsize=32)
 def _last_sigma(schedule: Schedule) -> float:
     """Sigma where generation starts."""
     return float(schedule.sigma(torch.tensor(schedule.t_max, dtype=torch.float64)))
+
+
+@lru_cache(maxsize=32)
+def _own_time(schedule: Schedule, q: float) -> Tensor:
+    """The time at which sigma / alpha is q; not to be written to."""
+    return history_time(schedule, torch.tensor(q, dtype=torch.float64))
+
+
+def history_time(schedule: Schedule, q: Tensor) -> Tensor:
+    """The time at which sigma / alpha is q, inside [t_min, t_max]; 0 where q is 0. float64, q's shape."""
+    some = q > 0.0
+    times = schedule.time_at(-2.0 * torch.log(torch.where(some, q, 1.0)))
+    return torch.where(some, times.clamp(schedule.t_min, schedule.t_max), 0.0)

@@ -35,10 +35,13 @@ class ProcessRecipe(Method, ABC):
     Attributes:
         history: "clean" keeps history frames at t = 0; "diffused" treats them like the future.
         noise: law of z, where generation starts.
+        history_noise: q, sigma / alpha at which clean history is shown when forecasting, 0.05 to 0.1 where
+            members continue from frames that are a little wrong; at most `objective.history_noise`.
     """
 
     history: Literal["clean", "diffused"] = "clean"
     noise: AnyNoise = White()
+    history_noise: float = Field(default=0.0, ge=0.0, le=10.0)
 
     @abstractmethod
     def build(self, anchored: bool = False) -> Process:
@@ -55,7 +58,7 @@ class ProcessRecipe(Method, ABC):
 
     def _process(self, schedule: Schedule, coordinates: Coordinates, anchored: bool) -> Process:
         whole = Anchored() * coordinates if anchored else coordinates
-        return Process(schedule, whole, self.noise, self.history)
+        return Process(schedule, whole, self.noise, self.history, self.history_noise)
 
 
 class DyDiff(ProcessRecipe):
@@ -195,7 +198,7 @@ class MeanReverting(ProcessRecipe):
 
     def build(self, anchored: bool = False) -> Process:
         """Deviations from the context's anchor, which this process always needs."""
-        return Process(self.schedule, Anchored(), self.noise, self.history)
+        return self._process(self.schedule, Anchored(), anchored=False)
 
 
 class PoissonFlow(ProcessRecipe):
@@ -227,7 +230,7 @@ class FollmerForecaster(ProcessRecipe):
 
     def build(self, anchored: bool = False) -> Process:
         """A bridge from the context's anchor, which this process always needs; its scale is not used."""
-        return Process(self.schedule, Bridge(), self.noise, self.history)
+        return self._process(self.schedule, Bridge(), anchored=False)
 
 
 PROCESSES: tuple[type[ProcessRecipe], ...] = (

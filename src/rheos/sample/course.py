@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from rheos.core.time_field import Kind, Times, with_clean_history
+from rheos.core.time_field import Kind, Times, with_history_at
 from rheos.process.schedule import Schedule
 from rheos.sample.grid import TimeGrid
 from rheos.sample.path import Path
@@ -29,12 +29,14 @@ class Course:
         schedule: the noise schedule.
         known: how many first frames are clean.
         kind: of the clips.
+        own: time of those first frames: 0, or more where they are shown under noise.
     """
 
     preset: Preset
     schedule: Schedule
     known: int
     kind: Kind
+    own: float = 0.0
 
     def fields(self) -> Tensor:
         """The time fields of all nodes; not to be written to."""
@@ -53,7 +55,9 @@ class Plan:
     times: Times
 
 
-def time_fields(grid: TimeGrid, frames: int, known: int, path: Path | None = None) -> Tensor:
+def time_fields(
+    grid: TimeGrid, frames: int, known: int, path: Path | None = None, own: float = 0.0
+) -> Tensor:
     """The time fields of all nodes, float64 `(steps + 1, *field)`, the last one 0 everywhere.
 
     Args:
@@ -61,13 +65,17 @@ def time_fields(grid: TimeGrid, frames: int, known: int, path: Path | None = Non
         frames: f of the clips.
         known: how many first frames are clean.
         path: which frame is how far; all at one time unless said.
+        own: time of the first frames at every node.
     """
     times = torch.cat((grid.times, torch.zeros(1, dtype=torch.float64)))
     if path is not None and path.delay(len(grid)) > 0:
-        return path.fields(times, known, frames)
+        fields = path.fields(times, known, frames)
+        fields[..., :known] = own
+        return fields
     if known == 0:
         return times
-    return torch.stack([with_clean_history(time, known, frames) for time in times])
+    still = torch.tensor(own, dtype=torch.float64)
+    return torch.stack([with_history_at(still, time, known, frames) for time in times])
 
 
 # Kept numbers must serve a caller who wants gradients after one who was in inference mode.
@@ -75,7 +83,9 @@ def time_fields(grid: TimeGrid, frames: int, known: int, path: Path | None = Non
 @torch.inference_mode(False)
 def _fields(course: Course) -> Tensor:
     preset = course.preset
-    return time_fields(preset.times(course.schedule), course.kind.shape[1], course.known, preset.path)
+    return time_fields(
+        preset.times(course.schedule), course.kind.shape[1], course.known, preset.path, course.own
+    )
 
 
 @lru_cache(maxsize=_KEPT)

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rheos.core.context import Context
-from rheos.core.errors import InputError
+from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise
 from rheos.core.time_field import expand
@@ -80,10 +80,16 @@ def likelihood(
 
     Raises:
         InputError: an entry to be counted is missing, there is no key for Hutchinson, or no step.
+        IncompatibleError: the process shows history under noise.
     """
     process = process_of(denoise, process)
     context = Context() if context is None else context
     known = 0 if process.history == "diffused" else context.history_frames
+    if process.history_noise > 0.0:
+        raise IncompatibleError(
+            f"given a history seen through noise (history_noise={process.history_noise:g}) the density is a "
+            "mixture over that noise, which is not known: use a process with history_noise=0."
+        )
     _check(clips, context, known, steps, trace, key)
     counted = torch.ones_like(clips)
     counted[:, :known] = 0.0

@@ -83,9 +83,11 @@ def sample(
         raise InputError(f"the key has {len(key)} rows, but {shape[0]} clips are asked for: give one a clip.")
     check(process, preset, gradients, trajectory)
     place = device_of(denoise) if device is None else torch.device(device)
-    context, key = context.to(place, dtype), key.to(place)
+    given, key = context.to(place, dtype), key.to(place)
+    context = process.shown(given, key, torch.empty(*shape, dtype=dtype, device=place))
     known = context.history_frames if process.history == "clean" else 0
-    course = Course(preset, process.schedule, known, Kind(tuple(shape), dtype, place))
+    own = float(process.own_time)
+    course = Course(preset, process.schedule, known, Kind(tuple(shape), dtype, place), own)
     counter = _Counter(denoise, context)
     kept: list[Tensor] = []
 
@@ -100,7 +102,7 @@ def sample(
         else:
             again = gradients == "checkpointed"
             u = _drive(counter, course, u, draw, again, kept.append if trajectory else None)
-        clips = with_history(process.read(u, context), context)
+        clips = with_history(process.read(u, context), given)
     return Sample(
         clips=clips,
         evaluations=counter.calls,

@@ -205,10 +205,10 @@ def _check(process: Process, preset: Preset) -> None:
     Raises:
         IncompatibleError: noise or data of a frame are made of those of others.
     """
-    if process.history == "diffused":
+    if process.history == "diffused" or process.history_noise > 0.0:
         raise IncompatibleError(
-            "a stream keeps finished frames as they are, but history='diffused' gives them noise again: use "
-            "history='clean'."
+            "a stream keeps finished frames as they are, but this process gives history noise again: use "
+            "history='clean' and history_noise=0."
         )
     if not process.noise.gaussian or process.noise.correlation(2) is not None:
         raise IncompatibleError(
