@@ -60,7 +60,7 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/objective.py",
-        "error = process.coordinates.metric(factor * (mean - u0), t, context)",
+        "error = process.coordinates.metric(factor * (mean - u0), at, context)",
         "error = factor * (mean - u0)",
     ),
     (

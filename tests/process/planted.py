@@ -148,8 +148,8 @@ PLANTED = [
     ),
     (
         "src/rheos/process/process.py",
-        "return torch.cat((self.canonical(padded, context)[:, :frames], u[:, frames:]), 1)",
-        "return torch.cat((padded[:, :frames], u[:, frames:]), 1)",
+        "return self.canonical(padded, context)",
+        "return padded",
     ),
     (
         "src/rheos/process/recipes.py",
@@ -158,8 +158,8 @@ PLANTED = [
     ),
     (
         "src/rheos/core/time_field.py",
-        "field[:, :history] = 0.0",
-        "field[:, : history - 1] = 0.0",
+        "field[:, :history] = own.reshape(-1, 1)",
+        "field[:, : history - 1] = own.reshape(-1, 1)",
     ),
     (
         "src/rheos/core/time_field.py",
@@ -248,8 +248,8 @@ PLANTED = [
     ),
     (
         "src/rheos/process/recipes.py",
-        "return Process(schedule, whole, self.noise, self.history)",
-        "return Process(schedule, whole, history=self.history)",
+        "return Process(schedule, whole, self.noise, self.history, self.history_noise)",
+        "return Process(schedule, whole, history=self.history, history_noise=self.history_noise)",
     ),
     (
         "src/rheos/process/noise/student_t.py",
@@ -298,8 +298,8 @@ PLANTED = [
     ),
     (
         "src/rheos/process/recipes.py",
-        "return Process(self.schedule, Anchored(), self.noise, self.history)",
-        "return Process(self.schedule, Identity(), self.noise, self.history)",
+        "return self._process(self.schedule, Anchored(), anchored=False)",
+        "return self._process(self.schedule, Identity(), anchored=False)",
     ),
     (
         "src/rheos/process/schedule/follmer.py",
