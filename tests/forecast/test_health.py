@@ -1,0 +1,200 @@
+"""Health: planted ailments are told, healthy members of the same law are not, whole or frame by frame."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import tiny
+from scipy.ndimage import uniform_filter1d
+
+from rheos.data.dataset import Dataset, Layout, Recording
+from rheos.forecast.health import MEANINGS, RATE, Health, Watch, measures
+
+ALL = np.ones(1, bool)
+
+
+def recorded(values):
+    """One recording `(frames, channel, *space)`."""
+    values = np.asarray(values, np.float32)
+    empty = np.zeros((len(values), 0), np.float32)
+    recording = Recording(
+        name="",
+        stamps=pd.RangeIndex(len(values)),
+        values=values,
+        known_future=empty,
+        past=empty,
+        static=np.zeros(0, np.float32),
+    )
+    channels = tuple(str(i) for i in range(values.shape[1]))
+    space = ("y", "x")[: values.ndim - 2]
+    kind = "field" if space else "series"
+    layout = Layout(kind=kind, dims=("channel", *space), channels=channels, units=("",) * len(channels))
+    return Dataset(layout=layout, recordings=(recording,))
+
+
+def health_of(values):
+    return Health.of(recorded(values), np.asarray(values).std((0, *range(2, np.ndim(values)))))
+
+
+def members(count, frames, seed=1, persistence=0.8):
+    """Independent members of the law of the data, `(count, frames, 1)`."""
+    return np.moveaxis(tiny.walk(frames + 100, count, seed, persistence)[100:], 1, 0)[..., None]
+
+
+HEALTH = health_of(3.0 + 2.0 * tiny.walk(2400, 1, seed=11))
+LEVEL, SPREAD = 3.0, 2.0
+
+
+def told(values, health=HEALTH, exists=ALL):
+    return Watch(health, exists)(LEVEL + SPREAD * values)
+
+
+def bit(name):
+    return 1 << MEANINGS.index(name)
+
+
+@pytest.mark.parametrize("persistence", [0.8, 0.0, 0.97])
+def test_healthy_members_are_left_alone(persistence):
+    """200 members of 500 frames: no more than the stated share is flagged, with much or little memory."""
+    health = health_of(tiny.walk(4800, 1, seed=21, persistence=persistence))
+    flags = Watch(health, ALL)(members(200, 500, persistence=persistence))
+    assert np.count_nonzero(flags) <= RATE * flags.size
+
+
+@pytest.mark.parametrize("persistence", [0.8, 0.95])
+def test_the_stated_rate_holds_on_average_over_training_spans(persistence):
+    """20 spans of 1200 frames, a hundred members of 300 frames each."""
+    alarms = [
+        np.count_nonzero(
+            Watch(health_of(tiny.walk(1200, 1, seed, persistence)), ALL)(
+                members(100, 300, seed + 900, persistence)
+            )
+        )
+        for seed in range(20)
+    ]
+    assert sum(alarms) <= RATE * 20 * 100 * 300
+
+
+def test_few_training_frames_raise_no_more_alarms():
+    """From 200 frames the limits are wide: the rate holds on average over training spans."""
+    alarms = [
+        np.count_nonzero(Watch(health_of(tiny.walk(200, 1, seed=seed)), ALL)(members(20, 300, seed + 500)))
+        for seed in range(40)
+    ]
+    assert sum(alarms) <= RATE * 40 * 20 * 300
+
+
+def test_a_member_that_runs_away_is_told_where_it_leaves_the_range():
+    values = members(50, 200)
+    values[7] *= np.exp(0.05 * np.arange(200))[:, None]
+    flags = told(values)
+    ill = np.flatnonzero(flags.any(1))
+    assert ill.tolist() == [7]
+    first = int(np.flatnonzero(flags[7])[0])
+    assert 10 < first < 80
+    assert flags[7, -1] & bit("size")
+    assert flags[7, -1] & bit("energy")
+
+
+def test_a_number_that_is_none_is_told_at_once_and_land_is_not():
+    values = members(5, 60)
+    values[2, 40] = np.nan
+    values[3, 50] = np.inf
+    flags = told(values)
+    assert np.argwhere(flags & bit("not_finite")).tolist() == [[2, 40], [3, 50]]
+    assert not told(np.full((2, 60, 1), np.nan), exists=np.zeros(1, bool)).any()
+
+
+def test_a_member_that_stands_still_is_told_within_a_run():
+    values = members(50, 200)
+    values[4, 100:] = values[4, 100]
+    flags = told(values)
+    assert np.flatnonzero(flags.any(1)).tolist() == [4]
+    assert set(flags[4, flags[4] > 0]) == {bit("change")}
+    assert 100 < int(np.flatnonzero(flags[4])[0]) <= 100 + HEALTH.span
+
+
+@pytest.mark.parametrize("kind", ["smooth", "rough"])
+def test_members_of_the_right_size_but_the_wrong_spectrum_are_told(kind):
+    """Moving averages and white noise, both scaled to the data's variance."""
+    values = members(20, 400, persistence=0.0 if kind == "rough" else 0.8)
+    if kind == "smooth":
+        values = uniform_filter1d(values, 15, axis=1)
+        values /= values.std(1, keepdims=True)
+    flags = told(values)[:, 40:]
+    assert (flags & bit("change")).any(1).all()
+    assert np.count_nonzero(flags & bit("change")) > 0.8 * flags.size
+
+
+def field(count, frames, seed):
+    """White noise smoothed over three cells, `(count, frames, 1, 12, 16)`, of unit variance."""
+    noise = np.random.default_rng(seed).normal(size=(count, frames, 1, 12, 16))
+    for axis in (3, 4):
+        noise = uniform_filter1d(noise, 3, axis=axis, mode="wrap")
+    return 3.0 * noise
+
+
+def test_fields_that_are_smooth_or_grainy_in_space_are_told():
+    health = health_of(field(1, 400, 1)[0])
+    healthy = field(20, 100, 2)
+    ill = healthy.copy()
+    ill[3] = 3.0 * uniform_filter1d(ill[3], 5, axis=3, mode="wrap")
+    ill[3] /= ill[3].std()
+    ill[6] = np.random.default_rng(4).normal(size=ill[6].shape)
+    watch = Watch(health, np.ones((1, 12, 16), bool))
+    flags = watch(ill)
+    assert np.flatnonzero(flags.any(1)).tolist() == [3, 6]
+    assert (flags[[3, 6], health.span :] & bit("relief")).all()
+
+
+def test_frame_by_frame_is_as_good_as_all_at_once():
+    values = LEVEL + SPREAD * members(6, 90)
+    values[1, 30:] = values[1, 30]
+    values[2, 50:] *= 9.0
+    whole = Watch(HEALTH, ALL)(values)
+    watch = Watch(HEALTH, ALL)
+    cuts = [0, 1, 2, 30, 31, 80, 90]
+    parts = [watch(values[:, a:b]) for a, b in pairwise(cuts)]
+    assert whole.any()
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+    assert watch._measured.shape[1] == HEALTH.span - 1
+
+
+def test_measures_by_hand():
+    values = np.array([[[[1.0, 3.0], [5.0, 1.0]]], [[[2.0, 2.0], [np.nan, 4.0]]]])[None]
+    found = measures(values, np.array([1.0]), np.array([2.0]))[0, :, :, 0]
+    z = (values[0, :, 0] - 1.0) / 2.0
+    np.testing.assert_allclose(found[0, :2], [2.0, (z[0] ** 2).mean()])
+    np.testing.assert_allclose(found[1, :2], [1.5, (0.25 + 0.25 + 2.25) / 3])
+    assert np.isnan(found[0, 2])
+    np.testing.assert_allclose(found[1, 2], (0.25 + 0.25 + 2.25) / 3)
+    rows, columns = np.diff(z[0], axis=0), np.diff(z[0], axis=1)
+    np.testing.assert_allclose(found[0, 3], (rows**2).mean() + (columns**2).mean())
+
+
+def test_what_never_moves_in_the_data_may_stand_still():
+    """Rain is zero for weeks: a member without rain is no sick one."""
+    values = np.maximum(tiny.walk(2400, 1, seed=5, persistence=0.9) - 1.5, 0.0)
+    health = health_of(values)
+    assert health.least[2, 0] == 0.0
+    dry = np.zeros((3, 100, 1))
+    assert not Watch(health, ALL)(dry).any()
+
+
+def test_too_little_to_know_says_nothing_but_what_is_no_number():
+    health = health_of(tiny.walk(20, 1, seed=2))
+    values = members(3, 30)
+    values[1, 4] = np.nan
+    assert np.argwhere(Watch(health, ALL)(values)).tolist() == [[1, 4]]
+
+
+def test_numbers_survive_storage():
+    back = Health.from_arrays(HEALTH.to_arrays())
+    assert back.span == HEALTH.span
+    for mine, theirs in zip(HEALTH.limits(), back.limits(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert Health.from_arrays({}) is None
+    wider = replace(HEALTH, runs=0.1 * HEALTH.runs).limits()
+    assert (wider[1][:3] > HEALTH.limits()[1][:3]).all()
