@@ -17,6 +17,8 @@ FIX = "tests/sample/test_correction.py"
 MR = "tests/sample/test_mean_reverting.py"
 UNDER = "tests/sample/test_underdamped.py"
 CALL = "tests/sample/test_sample.py"
+PROFILE = "tests/sample/test_error_profile.py"
+ERRORS = "src/rheos/sample/error_profile.py"
 PROBE = "tests/sample/test_probe.py"
 COUNTS = "tests/sample/test_counts.py"
 KEYS = "tests/core/test_keys.py"
@@ -240,4 +242,24 @@ PLANTED = [
         "torch.lerp(direction, state.history[0], self.blend)",
         ORDERS,
     ),
+    (
+        ERRORS,
+        "adams_bashforth(path, order) / path.sigma[1:]",
+        "adams_bashforth(path, order) / path.sigma[:-1]",
+        PROFILE,
+    ),
+    (ERRORS, "self._weights[:-1] -= adams", "self._weights[1:] -= adams", PROFILE),
+    (ERRORS, "(posterior.mean[:, known:], *self", "(posterior.mean, *self", PROFILE),
+    (ERRORS, "(mask[:, known:] > 0).to(error)", "torch.ones_like(error)", PROFILE),
+    (
+        ERRORS,
+        "min(chosen.solver.declared_order + 1, _HIGHEST)",
+        "min(chosen.solver.declared_order, _HIGHEST)",
+        PROFILE,
+    ),
+    (ERRORS, "errors[:first] = errors[first]", "errors[:first] = 0.0", PROFILE),
+    (ERRORS, "** (0.5 / (self.order + 1))", "** (0.5 / self.order)", PROFILE),
+    (ERRORS, "need / need.mean() + evenness", "need + evenness", PROFILE),
+    (ERRORS, "ends[step] + share *", "ends[step] + 0.0 * share *", PROFILE),
+    (ERRORS, "self.errors.square().mean(1)", "self.errors.mean(1).square()", PROFILE),
 ]
