@@ -210,7 +210,7 @@ PLANTED = [
     (_TRIAL, "recording.observed - recipe.holdout", "recording.observed", _TUNE),
     (_TUNING, "next((p for p in points if", "next((p for p in points[::-1] if", _TUNE),
     (_TUNING, "n * each <= allowed", "n * trial.seconds <= allowed", _TUNE),
-    (_TUNING, "whole.errors[: last - 1]", "whole.errors[: last - 2]", _TUNE),
+    (_TUNING, "whole.grid.times[:last]", "whole.grid.times", _TUNE),
     (_TUNING, "points[-1].off <= min(bounds.values())", "points[-1].off <= max(bounds.values())", _TUNE),
     (_TUNING, "return max(self.bias, self.error)", "return self.bias", _TUNE),
     ("src/rheos/forecast/model.py", "return self.presets[word] if", "return preset(word) if", _TUNE),

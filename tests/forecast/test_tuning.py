@@ -15,11 +15,12 @@ from rheos.forecast import trial
 from rheos.forecast.fitting import tail
 from rheos.forecast.store import ZarrStore
 from rheos.forecast.trial import Trial
-from rheos.forecast.tuning import bounds_of, tune
+from rheos.forecast.tuning import Point, _candidates, bounds_of, tune
 from rheos.report.assemble import chapter
 from rheos.sample import PRESETS, Preset, variance_ratio
+from rheos.sample.driver import Adaptive
 from rheos.sample.grid import LogSNR, TimeGrid
-from rheos.sample.solver import DPMpp2M
+from rheos.sample.solver import DPMpp2M, SingleStep
 
 LOOSE = {"fast": 0.6, "balanced": 0.3, "best": 0.2}
 
@@ -114,6 +115,25 @@ def test_what_is_told_can_be_measured_again(model, source, tuning):
     assert [Preset.model_validate(p["preset"]) for p in told["curve"]] == [p.preset for p in tuning.points]
     assert told["chosen"]["best"]["kept"]
     assert f"best: {tuning.chosen['best'].preset.evaluations} calls, off by" in str(tuning)
+
+
+def test_off_is_the_larger_of_both():
+    assert Point(Preset(), bias=0.1, error=0.2, seconds=1.0).off == 0.2
+    assert Point(Preset(), bias=0.3, error=0.2, seconds=1.0).off == 0.3
+
+
+def test_placed_steps_end_where_even_ones_do(model, source):
+    """At each of the ends tried, to the nearest step of the pilot."""
+    measured = Trial.of(model.model, model.read(source), ignore)
+    schedule = model.model.denoiser.process.schedule
+    profile = measured.profile(Preset(solver=DPMpp2M(), grid=LogSNR(highest=80.0, lowest=0.003)))
+    found = list(_candidates(schedule, 10, {2: profile, 3: profile}))
+    for even, placed in zip(found[::2], found[1::2], strict=True):
+        last = torch.stack([p.times(schedule).times[-1] for p in (even, placed)])
+        assert even.solver == placed.solver
+        assert len(placed.grid) == 10
+        ratio = torch.exp(-0.5 * schedule.log_snr(last))
+        assert 1.0 - 1e-6 <= float(ratio[1] / ratio[0]) < 1.15
 
 
 def test_placed_and_even_steps_are_both_tried(model, source):
@@ -222,6 +242,13 @@ def test_the_choice_stays_with_the_model_and_is_used(model, source, tuning, tmp_
     ratios = loaded.model.history.bias["balanced"]
     assert np.abs(page.bias.ratio - 1).max() == pytest.approx(tuning.chosen["balanced"].bias)
     assert len(ratios) == len(page.bias.ratio)
+
+
+def test_members_that_choose_their_steps_keep_their_bits(model, source, monkeypatch):
+    chosen = Preset(solver=SingleStep(), adaptive=Adaptive(absolute=0.1, relative=0.2))
+    monkeypatch.setattr(model.model, "presets", {"fast": chosen})
+    few, many = (model.forecast(source, members=n, quality="fast") for n in (3, 10))
+    assert tiny.same(members(few), members(many))
 
 
 def test_an_unfinished_store_of_another_sampler_is_not_continued(model, source, tmp_path, monkeypatch):

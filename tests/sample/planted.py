@@ -17,6 +17,8 @@ FIX = "tests/sample/test_correction.py"
 MR = "tests/sample/test_mean_reverting.py"
 UNDER = "tests/sample/test_underdamped.py"
 CALL = "tests/sample/test_sample.py"
+ADAPT = "tests/sample/test_adaptive.py"
+SINGLE = f"{SOLVER}/single_step.py"
 PROFILE = "tests/sample/test_error_profile.py"
 ERRORS = "src/rheos/sample/error_profile.py"
 PROBE = "tests/sample/test_probe.py"
@@ -262,4 +264,31 @@ PLANTED = [
     (ERRORS, "need / need.mean() + evenness", "need + evenness", PROFILE),
     (ERRORS, "ends[step] + share *", "ends[step] + 0.0 * share *", PROFILE),
     (ERRORS, "self.errors.square().mean(1)", "self.errors.mean(1).square()", PROFILE),
+    (SINGLE, "torch.expm1(-h) / (2.0 * first)", "torch.expm1(-h) / 2.0", ADAPT),
+    (SINGLE, "path.alpha[1:] / second *", "path.alpha[1:] *", ADAPT),
+    (SINGLE, "share / earlier * alpha", "alpha", ADAPT),
+    (SINGLE, "            lower = slope\n", "            lower = torch.zeros_like(slope)\n", ADAPT),
+    (SINGLE, "addcmul_(answers[-1], weights[2])", "addcmul_(answers[1], weights[2])", ADAPT),
+    (SINGLE, "_combined(self.lower, u, answers[:2])", "_combined(self.lower, u, answers)", ADAPT),
+    (f"{DRIVER}/adaptive.py", "error ** (-1.0 / solver.order)", "error ** (-0.5 / solver.order)", ADAPT),
+    (
+        f"{DRIVER}/adaptive.py",
+        "expand(taken.to(u), u) > 0, high, u",
+        "expand(active.to(u), u) > 0, high, u",
+        ADAPT,
+    ),
+    (f"{DRIVER}/adaptive.py", "torch.maximum(low.abs(), u.abs())", "u.abs()", ADAPT),
+    (f"{DRIVER}/adaptive.py", "flatten(1).mean(1).sqrt()", "mean().sqrt().expand(len(u))", ADAPT),
+    (
+        f"{DRIVER}/adaptive.py",
+        "_error(high[:, known:], low[:, known:], u[:, known:], how)",
+        "_error(high, low, u, how)",
+        ADAPT,
+    ),
+    (
+        f"{DRIVER}/adaptive.py",
+        "torch.where(aim == stop, ends[1],",
+        "torch.where(aim == stop, ends[0],",
+        ADAPT,
+    ),
 ]
