@@ -1,4 +1,4 @@
-"""The command line: the five verbs, `compare`, `template`, `methods` and `demo`.
+"""The command line: the five verbs, `compare`, `tune-sampler`, `template`, `methods` and `demo`.
 
 Results go to stdout, progress and messages to stderr. A mistake of the user's is one sentence and exit
 code 2.
@@ -236,6 +236,33 @@ def compare(
             progress=tell,
         )
     _print(json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else text(found))
+
+
+@app.command()
+def tune_sampler(
+    model: Annotated[Path, typer.Argument(help="A model folder.")],
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help="The data it was fitted on; default what the model keeps of them."),
+    ] = None,
+    bound: Annotated[
+        str | None,
+        typer.Option(help="Shares of variance for fast, balanced and best; default 0.15,0.03,0.01."),
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Most that a forecast of 100 members may take, such as 2s.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose solver, steps and network calls for a model; stored with it as fast, balanced and best."""
+    from rheos.forecast.forecaster import load
+    from rheos.forecast.tuning import bounds_of
+
+    made = load(model)
+    with progress_line() as tell:
+        found = made.tune_sampler(source, bound=bounds_of(bound), time=time, progress=tell)
+    made.save_presets(model)
+    _print(json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else str(found))
 
 
 @app.command()

@@ -253,6 +253,31 @@ KINDS = {
         "forecast planner --members 4 --out new.zarr",
         "'plan' must be known",
     ),
+    # the sampler
+    "a sampler for no model": (nothing, "tune-sampler none", "none is not a model"),
+    "two bounds": (nothing, "tune-sampler model --bound 0.1,0.1", "'0.1,0.1' is not three numbers"),
+    "bounds that rise": (nothing, "tune-sampler model --bound 0.1,0.2,0.3", "bounds are positive and fall"),
+    "a bound of nothing": (nothing, "tune-sampler model --bound 0.2,0.1,0", "bounds are positive"),
+    "a tuning time that is none": (nothing, "tune-sampler model --time soon", "'soon' is not a duration"),
+    "no time to tune for": (nothing, "tune-sampler panel --time 0.000001s", "allow"),
+    "a sampler for other columns": (other_columns, "tune-sampler model --from bad.csv", "fitted on channels"),
+    "a sampler for strangers": (other_sequence, "tune-sampler panel --from bad.csv", "'stranger'"),
+    "data that ended before": (
+        lambda p: tiny.table(100).to_csv(p / "bad.csv", index=False),
+        "tune-sampler model --from bad.csv",
+        "there is no frame at",
+    ),
+    "a model with an unknown preset": (config(presets={"swift": {}}), FORECAST, "'swift' is not known"),
+    "a preset with an unknown solver": (
+        config(presets={"fast": {"solver": {"kind": "leap"}}}),
+        FORECAST,
+        "presets.fast.solver='leap'",
+    ),
+    "a preset with times that rise": (
+        config(presets={"balanced": {"grid": [0.1, 0.5]}}),
+        FORECAST,
+        "presets.balanced.grid",
+    ),
     # scores, pages and tables
     "a backtest with nothing after the cut": (nothing, "backtest planner --from plans.csv", "--holdout"),
     "a backtest of another table": (other_columns, "backtest model --from bad.csv", "fitted on channels"),

@@ -10,8 +10,9 @@ from pydantic import Field
 
 from rheos.baseline import Baseline
 from rheos.core.errors import InputError
-from rheos.evaluation.backtest import backtest, cuts, evaluate
+from rheos.evaluation.backtest import backtest, evaluate
 from rheos.evaluation.windows import MOST_WINDOWS, area_of, share_unit
+from rheos.forecast.engine import cuts
 from rheos.forecast.forecast import Forecast
 from rheos.score import area_weights, crps
 
@@ -99,7 +100,7 @@ def test_a_panel_is_cut_by_name():
     model = tiny.fitted(source, (*tiny.SERIES, "holdout=12", "training.steps=2"))
     some = source[source["unique_id"] != "s0"]
     dataset = model.read(some)
-    assert cuts(model, dataset) == [88, 78]
+    assert cuts(model.model, dataset) == [88, 78]
     card = backtest(model, some, members=4, quality="fast")
     assert card.windows == 3
     assert len(card.tallies["rheos"].crps) == 6

@@ -6,6 +6,9 @@ _BITS = "tests/forecast/test_same_bits.py"
 _LEAK = "tests/forecast/test_leakage.py"
 _TRIP = "tests/forecast/test_round_trip.py"
 _STREAM = "tests/forecast/test_stream.py"
+_TUNE = "tests/forecast/test_tuning.py"
+_TRIAL = "src/rheos/forecast/trial.py"
+_TUNING = "src/rheos/forecast/tuning.py"
 
 PLANTED = [
     (
@@ -212,5 +215,28 @@ PLANTED = [
         "engine.finish(part, center, lead)",
         "engine.finish(part, center, 0)",
         _STREAM,
+    ),
+    (_TRIAL, "return max(away, abs(", "return max(0.0, abs(", _TUNE),
+    (_TRIAL, "float(found.var(1).nanmean()) - spread)", "0.0)", _TUNE),
+    (_TRIAL, "max(abs(ratio - 1.0) for ratio", "max(ratio - 1.0 for ratio", _TUNE),
+    (_TRIAL, "ends = cuts(model, dataset)", "ends = [r.observed for r in dataset.recordings]", _TUNE),
+    (_TRIAL, "recording.observed - recipe.holdout", "recording.observed", _TUNE),
+    (_TUNING, "next((p for p in points if", "next((p for p in points[::-1] if", _TUNE),
+    (_TUNING, "n * each <= allowed", "n * trial.seconds <= allowed", _TUNE),
+    (_TUNING, "whole.grid.times[:last]", "whole.grid.times", _TUNE),
+    (_TUNING, "points[-1].off <= min(bounds.values())", "points[-1].off <= max(bounds.values())", _TUNE),
+    (_TUNING, "return max(self.bias, self.error)", "return self.bias", _TUNE),
+    ("src/rheos/forecast/model.py", "return self.presets[word] if", "return preset(word) if", _TUNE),
+    (
+        "src/rheos/forecast/forecaster.py",
+        '"preset": engine.preset.model_dump(mode="json")',
+        '"preset": quality',
+        _TUNE,
+    ),
+    (
+        "src/rheos/evaluation/backtest.py",
+        "model.preset(quality)",
+        "replace(model, presets={}).preset(quality)",
+        _TUNE,
     ),
 ]

@@ -22,6 +22,10 @@ STREAM = "tests/sample/test_stream.py"
 NOISY = "tests/sample/test_noisy_history.py"
 COUNTS = "tests/sample/test_counts.py"
 KEYS = "tests/core/test_keys.py"
+ADAPT = "tests/sample/test_adaptive.py"
+SINGLE = f"{SOLVER}/single_step.py"
+PROFILE = "tests/sample/test_error_profile.py"
+ERRORS = "src/rheos/sample/error_profile.py"
 
 PLANTED = [
     (KERNEL, "recursion = 1.0 - m / safe * recursion", "recursion = 1.0 - m * recursion", QUICK),
@@ -304,5 +308,52 @@ PLANTED = [
         "process.read(u, context), given)",
         "process.read(u, context), context)",
         NOISY,
+    ),
+    (
+        ERRORS,
+        "adams_bashforth(path, order) / path.sigma[1:]",
+        "adams_bashforth(path, order) / path.sigma[:-1]",
+        PROFILE,
+    ),
+    (ERRORS, "self._weights[:-1] -= adams", "self._weights[1:] -= adams", PROFILE),
+    (ERRORS, "(posterior.mean[:, known:], *self", "(posterior.mean, *self", PROFILE),
+    (ERRORS, "(mask[:, known:] > 0).to(error)", "torch.ones_like(error)", PROFILE),
+    (
+        ERRORS,
+        "min(chosen.solver.declared_order + 1, _HIGHEST)",
+        "min(chosen.solver.declared_order, _HIGHEST)",
+        PROFILE,
+    ),
+    (ERRORS, "errors[:first] = errors[first]", "errors[:first] = 0.0", PROFILE),
+    (ERRORS, "** (0.5 / (self.order + 1))", "** (0.5 / self.order)", PROFILE),
+    (ERRORS, "need / need.mean() + evenness", "need + evenness", PROFILE),
+    (ERRORS, "ends[step] + share *", "ends[step] + 0.0 * share *", PROFILE),
+    (ERRORS, "self.errors.square().mean(1)", "self.errors.mean(1).square()", PROFILE),
+    (SINGLE, "torch.expm1(-h) / (2.0 * first)", "torch.expm1(-h) / 2.0", ADAPT),
+    (SINGLE, "path.alpha[1:] / second *", "path.alpha[1:] *", ADAPT),
+    (SINGLE, "share / earlier * alpha", "alpha", ADAPT),
+    (SINGLE, "            lower = slope\n", "            lower = torch.zeros_like(slope)\n", ADAPT),
+    (SINGLE, "addcmul_(answers[-1], weights[2])", "addcmul_(answers[1], weights[2])", ADAPT),
+    (SINGLE, "_combined(self.lower, u, answers[:2])", "_combined(self.lower, u, answers)", ADAPT),
+    (f"{DRIVER}/adaptive.py", "error ** (-1.0 / solver.order)", "error ** (-0.5 / solver.order)", ADAPT),
+    (
+        f"{DRIVER}/adaptive.py",
+        "expand(taken.to(u), u) > 0, high, u",
+        "expand(active.to(u), u) > 0, high, u",
+        ADAPT,
+    ),
+    (f"{DRIVER}/adaptive.py", "torch.maximum(low.abs(), u.abs())", "u.abs()", ADAPT),
+    (f"{DRIVER}/adaptive.py", "flatten(1).mean(1).sqrt()", "mean().sqrt().expand(len(u))", ADAPT),
+    (
+        f"{DRIVER}/adaptive.py",
+        "_error(high[:, known:], low[:, known:], u[:, known:], how)",
+        "_error(high, low, u, how)",
+        ADAPT,
+    ),
+    (
+        f"{DRIVER}/adaptive.py",
+        "torch.where(aim == stop, ends[1],",
+        "torch.where(aim == stop, ends[0],",
+        ADAPT,
     ),
 ]

@@ -13,10 +13,10 @@ from rheos.process.schedule import CondOT, Cosine, Linear
 from rheos.sample import Preset, sample
 from rheos.sample.correction import Langevin
 from rheos.sample.driver import Parallel, parallel, sequential
-from rheos.sample.solver import DDIM, Ancestral, DPMpp2M, Heun, Midpoint
+from rheos.sample.solver import DDIM, Ancestral, DPMpp2M, Heun, Midpoint, SingleStep
 
 F64 = torch.float64
-SINGLE = [DDIM(), DDIM(eta=0.5), Ancestral(), Heun(), Midpoint()]
+SINGLE = [DDIM(), DDIM(eta=0.5), Ancestral(), Heun(), Midpoint(), SingleStep(), SingleStep(order=3)]
 FIELDS = torch.cat((torch.linspace(0.9, 0.05, 12, dtype=F64), torch.zeros(1, dtype=F64)))
 
 

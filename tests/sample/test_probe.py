@@ -30,6 +30,7 @@ from rheos.sample.solver import (
     HeavyBall,
     Heun,
     Midpoint,
+    SingleStep,
     UniPC,
 )
 
@@ -40,6 +41,8 @@ SOLVER_OBJECTS = [
     Ancestral(),
     Heun(),
     Midpoint(),
+    SingleStep(),
+    SingleStep(order=3),
     Heun(churn=2.0),
     Exponential(order=1),
     Exponential(order=2),

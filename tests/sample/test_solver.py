@@ -28,6 +28,7 @@ from rheos.sample.solver import (
     Heun,
     LeastDifference,
     Midpoint,
+    SingleStep,
     UniPC,
 )
 
@@ -36,6 +37,8 @@ DETERMINISTIC = [
     DDIM(),
     Heun(),
     Midpoint(),
+    SingleStep(),
+    SingleStep(order=3),
     *(Exponential(order=k) for k in (1, 2, 3, 4)),
     *(ExponentialNoise(order=k) for k in (1, 2, 3, 4)),
     DPMpp2M(),

@@ -16,11 +16,10 @@ from rheos.data.dataset import Dataset
 from rheos.evaluation.scorecard import Scorecard
 from rheos.evaluation.tally import Tally
 from rheos.evaluation.windows import MOST_WINDOWS, area_of, cases, share_unit, window_origins
-from rheos.forecast.engine import Engine, origin_at
+from rheos.forecast.engine import Engine, cuts
 from rheos.forecast.forecast import Forecast
 from rheos.forecast.forecaster import Forecaster
 from rheos.forecast.store import stamp_text
-from rheos.sample.preset import preset
 from rheos.train.loop import Progress
 
 
@@ -48,7 +47,7 @@ def test_origins(forecaster: Forecaster, dataset: Dataset, windows: int) -> list
         InputError: the source does not reach a horizon beyond the training span.
     """
     horizon = forecaster.model.recipe.horizon
-    origins = window_origins(dataset, cuts(forecaster, dataset), horizon, windows)
+    origins = window_origins(dataset, cuts(forecaster.model, dataset), horizon, windows)
     if not origins[0]:
         last = forecaster.model.history.cut[0]
         raise InputError(
@@ -56,23 +55,6 @@ def test_origins(forecaster: Forecaster, dataset: Dataset, windows: int) -> list
             f"fit with --holdout {horizon * windows} or give a longer source with --from."
         )
     return origins
-
-
-def cuts(forecaster: Forecaster, dataset: Dataset) -> list[int]:
-    """For each recording the number of frames that fitting could see.
-
-    Raises:
-        InputError: a recording was not fitted, or does not hold the last frame that was.
-    """
-    model = forecaster.model
-    last = {r.name: cut for r, cut in zip(model.tail.recordings, model.history.cut, strict=True)}
-    for recording in dataset.recordings:
-        if recording.name not in last:
-            raise InputError(
-                f"sequence {recording.name!r} of the source was not among those the model was fitted on "
-                f"({', '.join(list(last)[:8])}), so there is no cut to test it after; leave it out."
-            )
-    return [origin_at(recording, last[recording.name]) for recording in dataset.recordings]
 
 
 def backtest(
@@ -108,9 +90,9 @@ def backtest(
     dataset = forecaster.read(source)
     model = forecaster.model
     origins = test_origins(forecaster, dataset, windows)
-    engine = Engine(model, dataset, preset(quality), seed)
+    engine = Engine(model, dataset, model.preset(quality), seed)
     area, sums = area_of(model.layout, dataset.features[1:]), share_unit(model.layout)
-    seen = zip(dataset.recordings, cuts(forecaster, dataset), strict=True)
+    seen = zip(dataset.recordings, cuts(forecaster.model, dataset), strict=True)
     training = replace(dataset, recordings=tuple(r.until(cut) for r, cut in seen))
     horizon = model.recipe.horizon
     chosen = default_baselines(model.layout) if baselines is None else baselines

@@ -203,3 +203,19 @@ def origin_at(recording: Recording, at: str | int | None) -> int:
     if isinstance(where, slice):
         where = where.stop - 1
     return int(where) + 1
+
+
+def cuts(model: FittedModel, dataset: Dataset) -> list[int]:
+    """For each recording the number of frames that fitting could see.
+
+    Raises:
+        InputError: a recording was not fitted, or does not hold the last frame that was.
+    """
+    last = {r.name: cut for r, cut in zip(model.tail.recordings, model.history.cut, strict=True)}
+    for recording in dataset.recordings:
+        if recording.name not in last:
+            raise InputError(
+                f"sequence {recording.name!r} of the source was not among those the model was fitted on "
+                f"({', '.join(list(last)[:8])}), so nothing says where its training span ended; leave it out."
+            )
+    return [origin_at(recording, last[recording.name]) for recording in dataset.recordings]

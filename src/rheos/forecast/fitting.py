@@ -26,7 +26,7 @@ from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise.denoiser import Denoiser
 from rheos.forecast.draw import ensembles
 from rheos.forecast.held_out import apart, split
-from rheos.forecast.measure import canonical_futures, channel_scale, deviation, solver_bias
+from rheos.forecast.measure import canonical_futures, channel_scale, deviation, mode_variances, solver_bias
 from rheos.forecast.model import FittedModel, History, grid_features
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.store import stamp_text
@@ -98,7 +98,8 @@ class Fitting:
         with torch.enable_grad():
             trained = self._train(model, windows, (first, second), device)
         model.history = self._history(known, trained, model.denoiser)
-        model.history.bias = solver_bias(model.denoiser.process, canonical)
+        model.history.modes = mode_variances(canonical)
+        model.history.bias = solver_bias(model.denoiser.process, model.history.modes)
         self._calibrate(model, known, windows, second, device)
         model.denoiser.to("cpu")
         if len(windows) < _FEW_WINDOWS:

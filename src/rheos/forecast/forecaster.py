@@ -18,12 +18,13 @@ from rheos.forecast.budget import check_memory
 from rheos.forecast.engine import Engine, Unit, origin_at, run
 from rheos.forecast.fitting import Fitting, fingerprint
 from rheos.forecast.forecast import Forecast
+from rheos.forecast.measure import solver_bias
 from rheos.forecast.model import FittedModel
 from rheos.forecast.override import merge, parse_words, read_yaml
 from rheos.forecast.recipe import Recipe, make_recipe
 from rheos.forecast.store import Frame, Memory, ZarrStore, require_free, stamp_text
 from rheos.forecast.streaming import Pace, streamed
-from rheos.sample.preset import preset
+from rheos.forecast.tuning import Tuning, tune
 from rheos.train.loop import Progress
 
 
@@ -98,7 +99,8 @@ class Forecaster:
             at: stamp or frame number of the last known frame, or several; None: the last observed.
             members: size of the ensemble.
             seed: the same seed gives the same members.
-            quality: "fast", "balanced" or "best": solver and network evaluations.
+            quality: "fast", "balanced" or "best": solver and network evaluations, the model's own where
+                `tune_sampler` chose them.
             horizon: frames ahead, default the trained one; beyond it members continue block by block.
             out: a Zarr store to write block by block; None: keep the forecast in memory.
             memory: most memory to use, "2GB" or bytes; checked before the start.
@@ -110,7 +112,7 @@ class Forecaster:
         if horizon is not None and horizon < 1:
             raise InputError(f"horizon={horizon}, but a forecast has at least one frame.")
         dataset, times = self._asked(source, at, members)
-        engine = Engine(self.model, dataset, preset(quality), seed, horizon or 0)
+        engine = Engine(self.model, dataset, self.model.preset(quality), seed, horizon or 0)
         frame, units = self._plan(engine, times, members)
         space = dataset.features[1:]
         check_memory(self.model, frame, space, memory, in_memory=out is None)
@@ -123,7 +125,8 @@ class Forecaster:
             "trained": [self.model.history.steps, self.model.history.scores],
             "recipe": self.model.recipe.model_dump(mode="json"),
             "data": fingerprint(dataset),
-            "request": [members, seed, quality, engine.horizon, [str(t) for t in times]],
+            "request": [members, seed, engine.horizon, [str(t) for t in times]],
+            "preset": engine.preset.model_dump(mode="json"),
         }
         store = ZarrStore(Path(out), frame, space, identity)
         try:
@@ -165,7 +168,7 @@ class Forecaster:
                 way, a covariate is not known so far ahead.
         """
         dataset, times = self._asked(source, at, members)
-        engine = Engine(self.model, dataset, preset(quality), seed, horizon=1)
+        engine = Engine(self.model, dataset, self.model.preset(quality), seed, horizon=1)
         frame, units = self._plan(engine, times, members)
         return streamed(engine, frame, units, members, pace)
 
@@ -180,6 +183,44 @@ class Forecaster:
         if not times:
             raise InputError("at=[] names no frame to forecast from; give at least one, or leave it out.")
         return dataset, times
+
+    def tune_sampler(
+        self,
+        source: Any = None,
+        *,
+        bound: Mapping[str, float] | None = None,
+        time: str | float | None = None,
+        progress: Progress | None = None,
+    ) -> Tuning:
+        """Choose solver, grid and network calls of each quality for this model, and use them from now on.
+
+        Each word gets the cheapest sampler whose error, a share of the ensemble's variance, is within its
+        bound: of the worst mode, exactly, on the Gaussian fitted to the training data, and of the trained
+        network against a fine reference. Nothing after the cut-off is looked at. :meth:`save` and
+        :meth:`save_presets` keep the choice.
+
+        Args:
+            source: the data the model was fitted on; None: what the model keeps of them.
+            bound: for "fast", "balanced" and "best"; None: 0.15, 0.03 and 0.01.
+            time: most seconds (or "2s") that a forecast of 100 members may take with any of them; where a
+                bound costs more, the word gets the least error in that time.
+            progress: told how far the work is.
+
+        Raises:
+            InputError: the source, a bound or the time cannot be used.
+        """
+        tuning = tune(self.model, None if source is None else self.read(source), bound, time, progress)
+        self.model.presets = {word: point.preset for word, point in tuning.chosen.items()}
+        self.model.history.bias = solver_bias(self.model.denoiser.process, tuning.modes, self.model.presets)
+        return tuning
+
+    def save_presets(self, folder: str | Path) -> None:
+        """Write what `tune_sampler` chose into the model folder that this one was loaded from.
+
+        Raises:
+            InputError: it holds no model, or another one.
+        """
+        self.model.save_presets(Path(folder))
 
     def _plan(
         self, engine: Engine, times: Sequence[str | int | None], members: int

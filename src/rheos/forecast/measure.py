@@ -1,5 +1,6 @@
 """What is measured on the training data before and after training: scales, and the solver's bias on them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from rheos.core.context import Context
 from rheos.data.circle import Circle
 from rheos.data.dataset import Dataset
 from rheos.process.process import Process
-from rheos.sample.preset import PRESETS
+from rheos.sample.preset import PRESETS, Preset
 from rheos.sample.probe import variance_ratio
 
 _MODES = 128
@@ -31,28 +32,47 @@ def deviation(canonical: Tensor) -> float:
     return min(20.0, max(0.05, float(canonical.square().nanmean().sqrt())))
 
 
-def solver_bias(process: Process, canonical: Tensor) -> dict[str, list[float]]:
-    """Variance each preset gives the modes of a Gaussian fitted to training data, over the exact one.
-
-    Solver bias is forecast bias; wide clips are represented by some of their entries.
+def mode_variances(canonical: Tensor) -> list[float]:
+    """Variances of the modes of a Gaussian fitted to training data, falling.
 
     Args:
-        process: gives the schedule.
-        canonical: `(windows, entries)`, NaN missing.
+        canonical: `(windows, entries)`, NaN missing; wide clips are represented by some of their entries.
 
     Returns:
-        By preset, the ratios, largest mode first; empty where too little varies to fit a Gaussian.
+        As many as entries at most; empty where too little varies to fit a Gaussian.
     """
     seen = canonical[:, canonical.isfinite().sum(0) > 1].double()
     if len(seen) < 3 or seen.shape[1] < 1:
-        return {}
+        return []
     kept = torch.linspace(0, seen.shape[1] - 1, min(_MODES, seen.shape[1])).round().long()
     covariance = torch.cov(torch.nan_to_num(seen[:, kept]).T).reshape(len(kept), len(kept))
     if not covariance.diagonal().sum() > 0:
+        return []
+    found: list[float] = torch.linalg.eigvalsh(covariance).flip(0).clamp(min=0.0).tolist()
+    return found
+
+
+def solver_bias(
+    process: Process, variances: Sequence[float], presets: Mapping[str, Preset] = PRESETS
+) -> dict[str, list[float]]:
+    """Variance each preset gives the modes of training data, over the exact one.
+
+    Solver bias is forecast bias.
+
+    Args:
+        process: gives the schedule.
+        variances: of the modes.
+        presets: by word.
+
+    Returns:
+        By word, the ratios, largest mode first; empty where there are no modes.
+    """
+    if not variances:
         return {}
+    modes = torch.tensor(variances, dtype=torch.float64)
     return {
-        word: variance_ratio(process, covariance, preset=chosen).ratios.tolist()
-        for word, chosen in PRESETS.items()
+        word: variance_ratio(process, modes, preset=chosen).ratios.tolist()
+        for word, chosen in presets.items()
     }
 
 

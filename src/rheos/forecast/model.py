@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 from torch import Tensor
 
 from rheos import __version__
@@ -36,6 +36,7 @@ from rheos.forecast.card import card
 from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
 from rheos.network.shapes import Shapes
+from rheos.sample.preset import Preset, preset
 
 FORMAT = 1
 
@@ -44,7 +45,8 @@ class History(BaseModel):
     """What happened when the model was fitted, as its card and report tell it.
 
     `bounds` holds, by variable, its limits and the share of drawn values that they changed; `sums`, by sum,
-    how far members missed it before they were moved (:meth:`rheos.data.sums.Sums.off`).
+    how far members missed it before they were moved (:meth:`rheos.data.sums.Sums.off`); `modes` the variances
+    of a Gaussian fitted to the training data, `bias` what each preset makes of them.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -63,6 +65,7 @@ class History(BaseModel):
     calibration: dict[str, Any] = {}
     bounds: dict[str, tuple[float | None, float | None, float]] = {}
     sums: dict[str, float] = {}
+    modes: list[float] = []
     bias: dict[str, list[float]] = {}
     command: str = ""
     versions: dict[str, str] = {}
@@ -81,6 +84,14 @@ class Config(BaseModel):
     sigma_data: float
     recordings: list[dict[str, Any]]
     history: History
+    presets: dict[str, Preset] = {}
+
+    @field_validator("presets")
+    @classmethod
+    def _words_are_known(cls, presets: dict[str, Preset]) -> dict[str, Preset]:
+        for word in presets:
+            preset(word)
+        return presets
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,6 +112,7 @@ class FittedModel:
         tail: the end of the data the model was fitted on, to forecast from without a source.
         shapes: what the network was built for.
         history: how it was fitted.
+        presets: solver, grid and evaluations chosen for this model, by word; the others are the usual ones.
     """
 
     recipe: Recipe
@@ -116,6 +128,15 @@ class FittedModel:
     tail: Dataset
     shapes: Shapes
     history: History = field(default_factory=History)
+    presets: dict[str, Preset] = field(default_factory=dict)
+
+    def preset(self, word: Preset | str) -> Preset:
+        """The preset of a word, the model's own before the usual one; a preset is its own.
+
+        Raises:
+            InputError: there is no such word.
+        """
+        return self.presets[word] if isinstance(word, str) and word in self.presets else preset(word)
 
     def source(self, dataset: Dataset) -> WindowSource:
         """Windows of other data of the same layout."""
@@ -174,10 +195,24 @@ class FittedModel:
             sigma_data=self.denoiser.sigma_data,
             recordings=[{"name": r.name, "stamps": stamps_to_json(r.stamps)} for r in self.tail.recordings],
             history=self.history,
+            presets=self.presets,
         )
         write_json(aside / "config.json", config.model_dump(mode="json"))
         write_text(aside / "README.md", card(self.recipe, self.layout, self.history.model_dump()))
         aside.rename(folder)
+
+    def save_presets(self, folder: Path) -> None:
+        """Write the presets into the folder that the model was loaded from, all or nothing.
+
+        Raises:
+            InputError: it holds no model, or another one.
+        """
+        content = read_json(folder / "config.json")
+        stored = build(Config, content, str(folder / "config.json"))
+        if stored.history.model_dump(exclude={"bias"}) != self.history.model_dump(exclude={"bias"}):
+            raise InputError(f"{folder} holds another model; give the folder that this one was loaded from.")
+        chosen = stored.model_copy(update={"presets": self.presets, "history": self.history})
+        write_json(folder / "config.json", chosen.model_dump(mode="json"))
 
     @classmethod
     def load(cls, folder: Path) -> "FittedModel":
@@ -241,6 +276,7 @@ class FittedModel:
             tail=Dataset(layout=layout, recordings=recordings),
             shapes=config.shapes,
             history=config.history,
+            presets=config.presets,
         )
 
 

@@ -1,5 +1,6 @@
 """Noise becomes clips: grids of times, solvers, the driver that runs them, and `sample` that joins them."""
 
+from rheos.sample.error_profile import ErrorProfile, calibrate_grid, error_profile
 from rheos.sample.likelihood import Likelihood, likelihood
 from rheos.sample.preset import PRESETS, Preset, preset
 from rheos.sample.probe import Law, VarianceRatio, probe, variance_ratio
@@ -8,11 +9,14 @@ from rheos.sample.stream import stream
 
 __all__ = [
     "PRESETS",
+    "ErrorProfile",
     "Law",
     "Likelihood",
     "Preset",
     "Sample",
     "VarianceRatio",
+    "calibrate_grid",
+    "error_profile",
     "likelihood",
     "preset",
     "probe",

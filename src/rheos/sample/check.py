@@ -4,8 +4,9 @@ from typing import Literal
 
 from rheos.core.errors import IncompatibleError
 from rheos.process import Process
+from rheos.sample.path import Synchronous
 from rheos.sample.preset import Preset
-from rheos.sample.solver import Midpoint
+from rheos.sample.solver import Midpoint, SingleStep
 
 Gradients = Literal["none", "stored", "checkpointed", "adjoint"]
 """Whether clips can be differentiated, and how."""
@@ -24,6 +25,8 @@ def check(process: Process, preset: Preset, gradients: Gradients, trajectory: bo
         )
     _check_gradients(preset, gradients, trajectory)
     _check_parallel(preset, gradients)
+    if preset.adaptive is not None:
+        _check_adaptive(preset, gradients, trajectory)
 
 
 def _check_gradients(preset: Preset, gradients: Gradients, trajectory: bool) -> None:
@@ -53,4 +56,23 @@ def _check_parallel(preset: Preset, gradients: Gradients) -> None:
         raise IncompatibleError(
             "corrections, checkpoints and the adjoint follow one step after the other, and the preset makes "
             "many at once: leave out its `parallel`."
+        )
+
+
+def _check_adaptive(preset: Preset, gradients: Gradients, trajectory: bool) -> None:
+    """Raise where steps of a clip's own choice do not go with the rest."""
+    if not isinstance(preset.solver, SingleStep):
+        raise IncompatibleError(
+            f"steps are chosen by an embedded pair without noise, solver {preset.solver.name()!r} is none: "
+            "use preset=Preset(solver=SingleStep(), adaptive=Adaptive())."
+        )
+    if preset.corrections or preset.parallel or not isinstance(preset.path, Synchronous):
+        raise IncompatibleError(
+            "corrections, steps made at once and paths of frames follow the grid's nodes, but with "
+            "`adaptive` every clip has its own: leave out one of them."
+        )
+    if gradients != "none" or trajectory:
+        raise IncompatibleError(
+            "with `adaptive` the steps depend on the clip, so there is neither a gradient through them nor a "
+            "trajectory of nodes that clips share: use gradients='none' and trajectory=False."
         )

@@ -14,6 +14,7 @@ from rheos.core.errors import InputError
 from rheos.core.method import Method, one_of
 from rheos.process.schedule import Schedule
 from rheos.sample.correction import CORRECTIONS
+from rheos.sample.driver.adaptive import Adaptive
 from rheos.sample.driver.parallel import Parallel
 from rheos.sample.grid import GRIDS, LogSNR, TimeGrid
 from rheos.sample.path import PATHS, Synchronous
@@ -46,6 +47,7 @@ class Preset(Method):
     path: AnyPath = Synchronous()
     corrections: tuple[AnyCorrection, ...] = ()
     parallel: Parallel | None = None
+    adaptive: Adaptive | None = None
 
     @model_validator(mode="after")
     def _corrections_know_one_time(self) -> Self:

@@ -179,6 +179,11 @@ def _linear(preset: Preset | str) -> Preset:
         IncompatibleError: one is not.
     """
     chosen = preset_of(preset)
+    if chosen.adaptive is not None:
+        raise IncompatibleError(
+            "the probe needs steps that are affine in u, but with `adaptive` their length depends on the "
+            "clip: sample from it instead."
+        )
     for part in (chosen.solver, *chosen.corrections):
         if not part.linear:
             raise IncompatibleError(

@@ -17,7 +17,7 @@ from rheos.core.time_field import Kind
 from rheos.process import LinearFace, Process
 from rheos.sample.check import Gradients, check
 from rheos.sample.course import Course
-from rheos.sample.driver import adjoint, checkpointed, corrected, parallel, sequential
+from rheos.sample.driver import adaptive, adjoint, checkpointed, corrected, parallel, sequential
 from rheos.sample.preset import Preset
 from rheos.sample.preset import preset as preset_of
 from rheos.sample.solver import Move
@@ -99,6 +99,10 @@ def sample(
         if gradients == "adjoint":
             moves, inputs = counter.foreseen(course, u), _inputs(denoise, context)
             u = adjoint(counter, moves, process.schedule, course.fields(), u, inputs)
+        elif preset.adaptive is not None:
+            field = partial(process.field, frames=shape[1], context=context)
+            ends, how = preset.times(process.schedule).times[[0, -1]], preset.adaptive
+            u = adaptive(counter, preset.solver, process.schedule, field, ends, u, known, how)
         else:
             again = gradients == "checkpointed"
             u = _drive(counter, course, u, draw, again, kept.append if trajectory else None)

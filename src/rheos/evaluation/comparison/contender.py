@@ -11,13 +11,12 @@ from rheos.baseline import Baseline, FittedBaseline, OnCircle, fitted_on
 from rheos.baseline.peer import FittedPeer, Peer
 from rheos.core.errors import InputError
 from rheos.core.keys import Key
-from rheos.evaluation.backtest import cuts, members_of
+from rheos.evaluation.backtest import members_of
 from rheos.evaluation.comparison.task import Task
-from rheos.forecast.engine import Engine
+from rheos.forecast.engine import Engine, cuts
 from rheos.forecast.forecaster import Forecaster, fit, load
 from rheos.forecast.override import merge
 from rheos.forecast.recipe import Recipe, make_recipe
-from rheos.sample.preset import preset
 from rheos.train.loop import Progress
 
 
@@ -96,7 +95,7 @@ class Drawing:
     def of(cls, forecaster: Forecaster, task: Task, seed: int) -> "Drawing":
         """As `rheos.backtest` would draw from it."""
         dataset = forecaster.read(task.dataset)
-        engine = Engine(forecaster.model, dataset, preset(task.quality), seed)
+        engine = Engine(forecaster.model, dataset, forecaster.model.preset(task.quality), seed)
         return cls(engine, task.members, forecaster.model.history.seconds)
 
     @property
@@ -199,7 +198,7 @@ class ModelContender:
                 f"comparison is of {task.horizon}; give --horizon {model.recipe.horizon} or another model."
             )
         for recording, mine, all_others in zip(
-            dataset.recordings, cuts(self.forecaster, dataset), task.training.recordings, strict=True
+            dataset.recordings, cuts(model, dataset), task.training.recordings, strict=True
         ):
             if mine != len(all_others):
                 raise InputError(
@@ -216,6 +215,7 @@ class ModelContender:
             "kind": "model",
             "recipe": model.recipe.model_dump(mode="json"),
             "fitted": [model.history.fingerprint, model.history.steps, model.history.scores],
+            "preset": model.preset(task.quality).model_dump(mode="json"),
         }
 
     def fit(self, task: Task, seed: int, folder: Path, progress: Progress | None) -> Drawing:

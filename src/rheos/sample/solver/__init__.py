@@ -10,6 +10,7 @@ from rheos.sample.solver.heavy_ball import HeavyBall
 from rheos.sample.solver.heun import Heun
 from rheos.sample.solver.least_difference import LeastDifference
 from rheos.sample.solver.midpoint import Midpoint
+from rheos.sample.solver.single_step import SingleStep, SingleStepMove
 from rheos.sample.solver.solver import Answer, Draw, LinearMove, Move, Solver, State, ready
 from rheos.sample.solver.unipc import UniPC
 
@@ -18,6 +19,7 @@ SOLVERS = (
     Ancestral,
     Heun,
     Midpoint,
+    SingleStep,
     Exponential,
     ExponentialNoise,
     AdamsMoulton,
@@ -47,6 +49,8 @@ __all__ = [
     "LinearMove",
     "Midpoint",
     "Move",
+    "SingleStep",
+    "SingleStepMove",
     "Solver",
     "State",
     "UniPC",
