@@ -37,7 +37,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coverage import Coverage
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("src", "tests", "pyproject.toml", "README.md", "docs", "examples")
@@ -146,6 +145,9 @@ class Watch:
     """
 
     def __init__(self, tree: Path) -> None:
+        # Only a run needs it: the lists can be checked without.
+        from coverage import Coverage
+
         self.tree = tree
         self.coverage = Coverage(data_file=None, config_file=False, include=[f"{tree}/src/rheos/*"])
         self.needs: dict[str, set[str]] = {}
@@ -211,6 +213,8 @@ def collect(rooms: Sequence[str], files: Sequence[str]) -> dict[str, list[Mutant
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
+        if torn := [entry for entry in module.PLANTED if len(entry) not in (3, 4)]:
+            sys.exit(f"UNFIT     {path.relative_to(ROOT)}: not (file, old, new[, tests]): {torn}")
         every = (Mutant(file, old, new, *(tests or [str(room)])) for file, old, new, *tests in module.PLANTED)
         mutants[room.name] = [m for m in every if not files or m.file.startswith(tuple(files))]
     return mutants

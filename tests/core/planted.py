@@ -2,14 +2,14 @@
 
 PLANTED = [
     ("src/rheos/core/keys.py", "_ROUNDS = 10", "_ROUNDS = 9"),
-    ("src/rheos/core/keys.py", "(k1 + _WEYL[1]) & _MASK", "(k1 + _WEYL[0]) & _MASK"),
+    ("src/rheos/core/keys.py", "(0x9E3779B9, 0xBB67AE85)", "(0x9E3779B9, 0x9E3779B9)"),
     (
         "src/rheos/core/keys.py",
         "(int(self.purpose) << 24) ^ (self.step & 0xFFFFFF)",
         "int(self.purpose) ^ (self.step & 0xFFFFFF)",
     ),
     ("src/rheos/core/keys.py", r'f"{seed}\x1f{sequence}\x1f{init_time}"', r'f"{seed}\x1f{sequence}"'),
-    ("src/rheos/core/keys.py", "torch.sqrt(-2.0 * torch.log(", "torch.sqrt(-torch.log("),
+    ("src/rheos/core/keys.py", ".mul_(-2.0).sqrt_()", ".mul_(-1.0).sqrt_()"),
     (
         "src/rheos/core/keys.py",
         "(radius * torch.cos(angle), radius * torch.sin(angle))",

@@ -201,6 +201,8 @@ PLANTED = [
         "src/rheos/data/codec/covariates.py",
         "count = np.maximum(seen.sum(0), 1)",
         "count = np.full(values.shape[1:], len(values))",
+    ),
+    (
         "src/rheos/core/circle.py",
         "return difference - period * np.round(difference / period)",
         "return difference - period * np.floor(difference / period)",

@@ -327,6 +327,8 @@ PLANTED = [
         "self.solver_error.strength(key.step)",
         "self.solver_error.strength(0)",
         "tests/denoise/test_solver_error.py",
+    ),
+    (
         "src/rheos/denoise/state_denoiser.py",
         "left = (1.0 - (gain * known.a).sum(-1)).clamp(min=0.0)",
         "left = (1.0 - gain[..., 0]).clamp(min=0.0)",

@@ -93,8 +93,8 @@ PLANTED = [
     ),
     (
         "src/rheos/evaluation/comparison/contender.py",
-        "self._seeded_with(seed).fit(task.training, task.horizon)",
-        "self._seeded_with(seed).fit(task.dataset, task.horizon)",
+        "fitted_on(self._seeded_with(seed), task.training, task.horizon)",
+        "fitted_on(self._seeded_with(seed), task.dataset, task.horizon)",
         COMPARE,
     ),
     (
@@ -114,6 +114,9 @@ PLANTED = [
         "np.linspace(0, count + 1, _BINS + 1), np.arange(count + 2)",
         "np.linspace(0, count, _BINS + 1), np.arange(count + 2)",
         TALLY,
+    ),
+    (
+        "src/rheos/evaluation/tally.py",
         "ensemble, truth = self.circle.about(ensemble, middle), self.circle.about(truth, middle, 1)",
         "ensemble = self.circle.about(ensemble, middle)",
         "tests/evaluation/test_tally.py",

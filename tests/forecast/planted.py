@@ -37,14 +37,14 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/fitting.py",
-        "codec = Chain(links=recipe.codec).fit(known)",
-        "codec = Chain(links=recipe.codec).fit(self.dataset)",
+        "codec = Chain(links=recipe.codec).fit(seen)",
+        "codec = Chain(links=recipe.codec).fit(Circle(known.layout.circular).lift(self.dataset))",
         _LEAK,
     ),
     (
         "src/rheos/forecast/fitting.py",
-        "windows = WindowSource(known, recipe.window, codec)",
-        "windows = WindowSource(self.dataset, recipe.window, codec)",
+        "windows = WindowSource(seen, recipe.window, codec)",
+        "windows = WindowSource(Circle(known.layout.circular).lift(self.dataset), recipe.window, codec)",
         _LEAK,
     ),
     (
@@ -61,8 +61,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/engine.py",
-        "center = self._first_block(recording, origin).mean(0, dtype=np.float64)",
-        "center = values.mean(0, dtype=np.float64)",
+        "center = circle.about(first, middle).mean(0, dtype=np.float64)",
+        "center = circle.about(values, middle).mean(0, dtype=np.float64)",
         _BITS,
     ),
     (
@@ -97,8 +97,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/engine.py",
-        "return self.model.bounds.clip(self._calibrate(values, center))",
-        "return self._calibrate(values, center)",
+        "return self.model.project(self._calibrate(circle.about(values, middle), center))",
+        "return self._calibrate(circle.about(values, middle), center)",
         "tests/forecast/test_bounds.py",
         "return self.model.bounds.clip(calibrated)",
         "return calibrated",

@@ -4,11 +4,12 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from report_example import chapter, sea_surface, vortices
 
 from rheos.report import Content, render, write
-from rheos.report.content import Card, Cost, ScoreRow, Verdict
+from rheos.report.content import Card, Cost, ScoreRow, Verdict, WindowScores
 from rheos.report.sections import duration, gauge, score_table, sections
 
 HEADINGS = ("The forecast", "How good it is", "Can its spread be trusted", "How it was made", "Make it again")
@@ -213,3 +214,14 @@ def test_write_leaves_one_whole_file(tmp_path: Path) -> None:
 )
 def test_durations_read_as_one_would_say_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_windows_are_won_by_the_lower_score() -> None:
+    scores = WindowScores(
+        origins=("a", "b", "c"),
+        rheos=np.array([1.0, 2.0, 3.0]),
+        baseline=np.array([2.0, 1.0, 4.0]),
+        baseline_name="seasonal",
+    )
+    (section,) = sections(Content(title="three windows", window_scores=scores))
+    assert section.pictures[0].title == "Window by window: better in 2 of 3"

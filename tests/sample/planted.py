@@ -33,7 +33,7 @@ PLANTED = [
     (KERNEL, "(node >= -SPAN) & (node < nodes[-1])", "(node < nodes[-1])", QUICK),
     (
         KERNEL,
-        "weights[newest] = -torch.expm1(-(1.0 + eta) * length)",
+        "weights[newest] = -torch.expm1(-rate * length)",
         "weights[newest] = -torch.expm1(-length)",
         QUICK,
     ),
@@ -43,7 +43,7 @@ PLANTED = [
         "torch.cat((1.0 - older[:1], older))[:-1]",
         QUICK,
     ),
-    (KERNEL, "count + near, eta, newest=1", "count, eta, newest=1", QUICK),
+    (KERNEL, "count + near, 1.0 + eta, newest=1", "count, 1.0 + eta, newest=1", QUICK),
     (KERNEL, "weights[:, 1:] += scale[1:] * change", "weights[:, 1:] += scale[:-1] * change", QUICK),
     (KERNEL, "change[1:] -= predictor", "change[:-1] -= predictor", QUICK),
     (
