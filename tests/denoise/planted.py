@@ -38,8 +38,8 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/denoiser.py",
-        "self.network(row.seen(scaled, context), row.level, context)",
-        "self.network(scaled, row.level, context)",
+        "return row.seen(u if row.scale is None else row.scale * u, context)",
+        "return u if row.scale is None else row.scale * u",
         "tests/denoise/test_denoiser.py",
     ),
     (

@@ -97,11 +97,9 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/engine.py",
-        "return self.model.project(self._calibrate(circle.about(values, middle), center))",
-        "return self._calibrate(circle.about(values, middle), center)",
-        "tests/forecast/test_bounds.py",
-        "return self.model.bounds.clip(calibrated)",
-        "return calibrated",
+        "return self.model.project(calibrated.apply(circle.about(values, middle), center))",
+        "return calibrated.apply(circle.about(values, middle), center)",
+        "tests/forecast/test_bounds.py tests/forecast/test_sums_and_circles.py",
     ),
     (
         "src/rheos/forecast/held_out.py",
@@ -189,12 +187,6 @@ PLANTED = [
         "tests/forecast/test_sums_and_circles.py",
     ),
     (
-        "src/rheos/forecast/engine.py",
-        "return self.model.project(self._calibrate(circle.about(values, middle), center))",
-        "return self._calibrate(circle.about(values, middle), center)",
-        "tests/forecast/test_sums_and_circles.py",
-    ),
-    (
         "src/rheos/forecast/forecast.py",
         'return self._wrapped(self._straight.mean("member", keep_attrs=True))',
         'return self.dataset.mean("member", keep_attrs=True)',
@@ -212,8 +204,8 @@ PLANTED = [
     ("src/rheos/forecast/streaming.py", "            own.add(values)\n", "", _STREAM),
     (
         "src/rheos/forecast/streaming.py",
-        "engine.finish(part, center, lead)",
-        "engine.finish(part, center, 0)",
+        "engine.finish(part, values[0], lead)",
+        "engine.finish(part, values[0], 0)",
         _STREAM,
     ),
     (_TRIAL, "return max(away, abs(", "return max(0.0, abs(", _TUNE),

@@ -194,8 +194,8 @@ PLANTED = [
     ("src/rheos/core/keys.py", "(word + turn * weyl for", "(word + weyl for", KEYS),
     (
         "src/rheos/core/keys.py",
-        "np.arange(first, min(first + piece, blocks))",
-        "np.arange(min(piece, blocks - first))",
+        "np.arange(first, min(first + piece, end))",
+        "np.arange(min(piece, end - first))",
         KEYS,
     ),
     (
