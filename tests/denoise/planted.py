@@ -375,6 +375,8 @@ PLANTED = [
         "counted = expand((t > 0).to(torch.float64), x0) * present",
         "counted = expand((t > 0).to(torch.float64), x0)",
         "tests/denoise/test_state_denoiser.py",
+    ),
+    (
         "src/rheos/denoise/remembering.py",
         "part, None if anew else self._memory)",
         "part, self._memory)",

@@ -65,9 +65,8 @@ def sample(
         dtype: of the clips; coefficients are float64 until they meet them.
         device: of the clips, by default that of the denoiser's parameters.
         trajectory: keep u at every node.
-        gradients: whether the clips can be differentiated, and how: `stored` remembers every step,
-            `checkpointed` runs each step again instead, `adjoint` solves the adjoint equation in the memory
-            of one denoiser call, with solver `midpoint` only.
+        gradients: whether and how clips can be differentiated: `stored` remembers every step, `checkpointed`
+            runs each again, `adjoint` solves the adjoint equation in one call's memory, with `midpoint` only.
 
     Returns:
         The clips in coded units and what they cost.
@@ -77,17 +76,15 @@ def sample(
         IncompatibleError: the solver, grid and process cannot work together.
     """
     process = process_of(denoise, process)
-    context = Context() if context is None else context
     preset = preset_of(preset)
-    if len(key) != shape[0]:
-        raise InputError(f"the key has {len(key)} rows, but {shape[0]} clips are asked for: give one a clip.")
+    require_rows(key, shape)
     check(process, preset, gradients, trajectory)
     place = device_of(denoise) if device is None else torch.device(device)
-    given, key = context.to(place, dtype), key.to(place)
+    given, key = (context or Context()).to(place, dtype), key.to(place)
     context = process.shown(given, key, torch.empty(*shape, dtype=dtype, device=place))
     known = context.history_frames if process.history == "clean" else 0
-    own = float(process.own_time)
-    course = Course(preset, process.schedule, known, Kind(tuple(shape), dtype, place), own)
+    kind = Kind(tuple(shape), dtype, place)
+    course = Course(preset, process.schedule, known, kind, float(process.own_time))
     counter = _Counter(denoise, context)
     kept: list[Tensor] = []
 
@@ -113,6 +110,12 @@ def sample(
         trajectory=torch.stack(kept) if trajectory else None,
         warnings=warnings_of(clips),
     )
+
+
+def require_rows(key: Key, shape: Sequence[int]) -> None:
+    """Raise InputError unless the key has one row for every clip."""
+    if len(key) != shape[0]:
+        raise InputError(f"the key has {len(key)} rows, but {shape[0]} clips are asked for: give one a clip.")
 
 
 def _drive(

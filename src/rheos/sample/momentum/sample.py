@@ -13,7 +13,7 @@ from rheos.core.protocols import Denoise
 from rheos.process.critically_damped import CriticallyDamped
 from rheos.sample.momentum.solver import MomentumSolver
 from rheos.sample.momentum.splitting import Splitting
-from rheos.sample.sample import Sample, device_of, warnings_of, with_history
+from rheos.sample.sample import Sample, device_of, require_rows, warnings_of, with_history
 
 
 def quadratic_times(process: CriticallyDamped, count: int) -> Tensor:
@@ -63,8 +63,7 @@ def sample_states(
             f"process {getattr(known, 'kind', known)!r} gives clips no velocity, which these solvers carry "
             "along: use rheos.sample.sample, or the process rheos.process.CriticallyDamped."
         )
-    if len(key) != shape[0]:
-        raise InputError(f"the key has {len(key)} rows, but {shape[0]} clips are asked for: give one a clip.")
+    require_rows(key, shape)
     place = device_of(denoise) if device is None else torch.device(device)
     context = (Context() if context is None else context).to(place, dtype)
     nodes = _checked(times if isinstance(times, Tensor) else quadratic_times(known, times), known)
