@@ -1,7 +1,7 @@
 """`python -m benchmarks [skill|cost|speed|page] ...`: measure, keep figures as JSON, write the page.
 
-Figures lie in benchmarks/results, one file a measurement; docs/benchmarks.md is made from them alone. `speed` is
-measured when asked for, in an environment that has the extra speed-peers.
+Figures lie in benchmarks/results, one file a measurement; docs/benchmarks.md is made from them alone. `speed`
+is measured when asked for, in an environment that has the extra speed-peers.
 """
 
 import argparse

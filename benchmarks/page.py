@@ -159,8 +159,8 @@ def _speed(s: dict) -> str:
         f"## Speed ({s['device']})",
         "",
         f"A perceptron of 3 layers on clips {s['clips']}, {s['evaluations']} evaluations, least of "
-        f"{s['repeats']} interleaved repeats; a call from nothing to finished clips, noise included. Ratio to "
-        "the bare network calls, and microseconds a step on top of them:",
+        f"{s['repeats']} interleaved repeats; a call from nothing to finished clips, noise included. "
+        "Ratio to the bare network calls, and microseconds a step on top of them:",
         "",
         "| | DDIM | | DPM-Solver++ 2M | |",
         "| --- | --- | --- | --- | --- |",
@@ -179,7 +179,8 @@ def _speed(s: dict) -> str:
     lines += [
         "",
         f"Overhead against that of the faster of diffusers and azula: {shares[0]:.2f} with DDIM, "
-        f"{shares[1]:.2f} with 2M (bound 0.50). Default networks, ratio to their bare calls: {whole} (bound 1.05).",
+        f"{shares[1]:.2f} with 2M (bound 0.50). Default networks, ratio to their bare calls: {whole} "
+        "(bound 1.05).",
         "",
     ]
     if b is None:
@@ -191,8 +192,8 @@ def _speed(s: dict) -> str:
         "![Milliseconds of sampling against members, frames, channels and steps](images/speed_growth.png)",
         "",
         "Freed memory kept for the next call (`rheos` does so for its own process; from Python call "
-        "`rheos.core.allocator.keep_large_buffers()` first): a default field network on 64 small fields takes "
-        f"{b['kept_seconds']:.3f} s and {b['kept_faults']} page faults a call, without it "
+        "`rheos.core.allocator.keep_large_buffers()` first): a default field network on 64 small fields "
+        f"takes {b['kept_seconds']:.3f} s and {b['kept_faults']} page faults a call, without it "
         f"{b['returned_seconds']:.3f} s and {b['returned_faults']}: {b['ratio']:.2f} times as long.",
         "",
     ]

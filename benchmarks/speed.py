@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rheos.core.allocator import keep_large_buffers
 from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.core.files import write_json
@@ -66,6 +67,7 @@ class Same(nn.Module):
 def run(results: Path, images: Path, device: str = "cpu") -> None:
     """Measure, keep the figures, draw the growth."""
     torch.set_num_threads(1)
+    keep_large_buffers()  # as the command line does
     figures = {"ratios": _peers(device), "backbones": _backbones(device), "device": _name(device)}
     figures |= {"evaluations": EVALUATIONS, "repeats": REPEATS, "clips": [BATCH, FRAMES, CHANNELS]}
     if device == "cpu":
@@ -266,7 +268,7 @@ def _alone(size: dict[str, int]) -> Work:
 
 
 def _buffers(pairs: int = 5) -> dict[str, float]:
-    """A default field network on small fields, freed memory kept or given back: a process of each in turns."""
+    """A default field network on small fields, freed memory kept or given back, in processes by turns."""
     best: dict[str, dict[str, float]] = {}
     for _ in range(pairs):
         for word in ("kept", "returned"):
@@ -282,8 +284,6 @@ def _buffers(pairs: int = 5) -> dict[str, float]:
 def _one_process(word: str) -> None:
     """Network calls on small fields; prints the least seconds of one and the page faults of it."""
     import resource
-
-    from rheos.core.allocator import keep_large_buffers
 
     torch.set_num_threads(1)
     if word == "kept" and not keep_large_buffers():

@@ -197,10 +197,11 @@ PLANTED = [
         "tests/process/test_coordinates.py",
     ),
     ("src/rheos/core/keys.py", "(word + turn * weyl for", "(word + weyl for", KEYS),
+    ("src/rheos/core/keys.py", "p1[..., low::2], p0[..., low::2]", "p0[..., low::2], p1[..., low::2]", KEYS),
     (
         "src/rheos/core/keys.py",
-        "np.arange(first, min(first + piece, blocks))",
-        "np.arange(min(piece, blocks - first))",
+        "np.arange(first, min(first + piece, end))",
+        "np.arange(start, start + min(piece, end - first))",
         KEYS,
     ),
     (
@@ -295,8 +296,8 @@ PLANTED = [
     ),
     (
         "src/rheos/process/process.py",
-        "return with_history_at(self.own_time, t,",
-        "return with_history_at(0 * self.own_time, t,",
+        "own = torch.tensor(self.own_time,",
+        "own = torch.tensor(0 * self.own_time,",
         NOISY,
     ),
     ("src/rheos/denoise/objective.py", "q = self.history_noise * key", "q = key", NOISY),

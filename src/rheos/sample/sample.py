@@ -84,10 +84,10 @@ def sample(
     check(process, preset, gradients, trajectory)
     place = device_of(denoise) if device is None else torch.device(device)
     given, key = context.to(place, dtype), key.to(place)
-    context = process.shown(given, key, torch.empty(*shape, dtype=dtype, device=place))
+    kind = Kind(tuple(shape), dtype, place)
+    context = process.shown(given, key, kind.example())
     known = context.history_frames if process.history == "clean" else 0
-    own = float(process.own_time)
-    course = Course(preset, process.schedule, known, Kind(tuple(shape), dtype, place), own)
+    course = Course(preset, process.schedule, known, kind, process.own_time)
     counter = _Counter(denoise, context)
     kept: list[Tensor] = []
 
