@@ -1,23 +1,25 @@
-"""`python -m benchmarks [skill|cost|page] ...`: measure, keep the figures as JSON, write docs/benchmarks.md.
+"""`python -m benchmarks [skill|cost|speed|page] ...`: measure, keep figures as JSON, write the page.
 
-Figures lie in benchmarks/results, one file a measurement; the page is made from them alone.
+Figures lie in benchmarks/results, one file a measurement; docs/benchmarks.md is made from them alone. `speed`
+is measured when asked for, in an environment that has the extra speed-peers.
 """
 
 import argparse
 from pathlib import Path
 
-from benchmarks import cost, page, skill
+from benchmarks import cost, page, skill, speed
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="*", default=["skill", "cost", "page"], help="skill, cost, page")
+    parser.add_argument("what", nargs="*", default=["skill", "cost", "page"], help="skill, cost, speed, page")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     parser.add_argument("--time", default="10m", help="training budget of each set")
     parser.add_argument("--sets", nargs="*", default=list(skill.CASES), help="which sets")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of training and forecasting")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where speed is measured")
     chosen = parser.parse_args()
     results = HERE / "results"
     results.mkdir(exist_ok=True)
@@ -25,6 +27,8 @@ def main() -> None:
         skill.run(chosen.data, chosen.time, chosen.sets, chosen.threads, results)
     if "cost" in chosen.what:
         cost.run(results)
+    if "speed" in chosen.what:
+        speed.run(results, HERE.parent / "docs" / "images", chosen.device)
     if "page" in chosen.what:
         page.write(results, HERE.parent / "docs" / "benchmarks.md")
 

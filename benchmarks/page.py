@@ -28,6 +28,7 @@ def write(results: Path, out: Path) -> None:
     parts = [HEAD, _skill(skills), _reliability(skills), _commands(skills)]
     if (results / "cost.json").exists():
         parts.append(_cost(read_json(results / "cost.json")))
+    parts += [_speed(read_json(path)) for path in sorted(results.glob("speed*.json"))]
     write_text(out, "\n".join(parts))
 
 
@@ -149,3 +150,51 @@ def _cost(c: dict) -> str:
         seconds, other, ratio = c[f"{name}_seconds"], c[f"{bare}_seconds"], c[f"{name}_ratio"]
         lines.append(f"| {what} | {seconds:.2f} | {other:.2f} | {ratio:.3f} | {bound:.2f} |")
     return "\n".join([*lines, ""])
+
+
+def _speed(s: dict) -> str:
+    """Ratios on one device; on the CPU also growth and the allocator."""
+    ratios, b = s["ratios"], s.get("buffers")
+    lines = [
+        f"## Speed ({s['device']})",
+        "",
+        f"A perceptron of 3 layers on clips {s['clips']}, {s['evaluations']} evaluations, least of "
+        f"{s['repeats']} interleaved repeats; a call from nothing to finished clips, noise included. "
+        "Ratio to the bare network calls, and microseconds a step on top of them:",
+        "",
+        "| | DDIM | | DPM-Solver++ 2M | |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name in list(ratios["ddim"])[1:]:
+        rows = (ratios[solver][name] for solver in ("ddim", "2m"))
+        cells = [f"{row['ratio']:.2f} | {row['overhead_us']:.0f}" for row in rows]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    shares = [
+        row["rheos"]["overhead_us"] / min(row[name]["overhead_us"] for name in ("diffusers", "azula"))
+        for row in (ratios["ddim"], ratios["2m"])
+    ]
+    whole = ", ".join(
+        f"{name} {row['ratio']:.3f} (clips {row['clips']})" for name, row in s["backbones"].items()
+    )
+    lines += [
+        "",
+        f"Overhead against that of the faster of diffusers and azula: {shares[0]:.2f} with DDIM, "
+        f"{shares[1]:.2f} with 2M (bound 0.50). Default networks, ratio to their bare calls: {whole} "
+        "(bound 1.05).",
+        "",
+    ]
+    if b is None:
+        return "\n".join(lines)
+    powers = ", ".join(f"{name} {row['power']:.2f}" for name, row in s["growth"].items())
+    lines += [
+        f"Time of sampling without a network grows with the power of {powers}.",
+        "",
+        "![Milliseconds of sampling against members, frames, channels and steps](images/speed_growth.png)",
+        "",
+        "Freed memory kept for the next call (`rheos` does so for its own process; from Python call "
+        "`rheos.core.allocator.keep_large_buffers()` first): a default field network on 64 small fields "
+        f"takes {b['kept_seconds']:.3f} s and {b['kept_faults']} page faults a call, without it "
+        f"{b['returned_seconds']:.3f} s and {b['returned_faults']}: {b['ratio']:.2f} times as long.",
+        "",
+    ]
+    return "\n".join(lines)

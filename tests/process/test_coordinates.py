@@ -156,6 +156,18 @@ def test_a_clip_is_mixed_with_its_largest_time():
     assert torch.equal(FrameMixing().to_seen(u, frames, Context()), expected)
 
 
+@pytest.mark.parametrize("kept", [0, 10**6])
+@pytest.mark.parametrize("coordinates", [c() for c in COORDINATES] + [Anchored() * FrameMixing()], ids=repr)
+def test_seen_at_known_times_is_seen(coordinates, kept, monkeypatch):
+    """Whether or not matrices are few and small enough to be kept."""
+    monkeypatch.setattr("rheos.process.coordinates.frame_mixing._MOST_KEPT", kept)
+    u, times = number(2, FRAMES, 3), 0.1 + 0.1 * torch.arange(14, dtype=torch.float64).reshape(7, 2) / 2
+    for seen, t in zip(coordinates.seen_at(times, u), times, strict=True):
+        torch.testing.assert_close(
+            seen(u, CONTEXT), coordinates.to_seen(u, t, CONTEXT), rtol=1e-13, atol=1e-13
+        )
+
+
 def test_a_product_applies_its_last_factor_first():
     u, t = number(2, FRAMES, 3), torch.tensor(0.9, dtype=torch.float64)
     inner = FrameMixing().to_seen(u, t, CONTEXT)

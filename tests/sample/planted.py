@@ -26,6 +26,7 @@ ADAPT = "tests/sample/test_adaptive.py"
 SINGLE = f"{SOLVER}/single_step.py"
 PROFILE = "tests/sample/test_error_profile.py"
 ERRORS = "src/rheos/sample/error_profile.py"
+SEEN = "tests/process/test_coordinates.py"
 
 PLANTED = [
     (KERNEL, "recursion = 1.0 - m / safe * recursion", "recursion = 1.0 - m * recursion", QUICK),
@@ -186,16 +187,22 @@ PLANTED = [
     ),
     ("src/rheos/denoise/denoiser.py", "row = self._rows.get(id(t))", "row = None", COUNTS),
     ("src/rheos/denoise/row.py", "if bool((scale.to(like.dtype) == 1.0).all()):", "if False:", COUNTS),
-    ("src/rheos/denoise/row.py", "if not bool(table.skip.any()) and ", "if ", COUNTS),
     ("src/rheos/denoise/row.py", " and bool((table.out == 1.0).all()):", " and False:", COUNTS),
     ("src/rheos/denoise/row.py", "@torch.inference_mode(False)\ndef rows_at(", "def rows_at(", COUNTS),
     ("src/rheos/sample/course.py", "for time in move.times)", "for time in move.times[:1])", COUNTS),
-    ("src/rheos/process/coordinates/base.py", "reversed(self.parts)]", "self.parts]", COUNTS),
+    (
+        "src/rheos/process/coordinates/base.py",
+        "reversed(self.parts)]",
+        "self.parts]",
+        "tests/process/test_coordinates.py",
+    ),
     ("src/rheos/core/keys.py", "(word + turn * weyl for", "(word + weyl for", KEYS),
+    ("src/rheos/core/keys.py", "p1[..., low::2], p0[..., low::2]", "p0[..., low::2], p1[..., low::2]", KEYS),
     (
         "src/rheos/core/keys.py",
         "np.arange(first, min(first + piece, end))",
         "np.arange(min(piece, end - first))",
+        "np.arange(start, start + min(piece, end - first))",
         KEYS,
     ),
     (
@@ -290,8 +297,8 @@ PLANTED = [
     ),
     (
         "src/rheos/process/process.py",
-        "return with_history_at(self.own_time, t,",
-        "return with_history_at(0 * self.own_time, t,",
+        "own = torch.tensor(self.own_time,",
+        "own = torch.tensor(0 * self.own_time,",
         NOISY,
     ),
     ("src/rheos/denoise/objective.py", "q = self.history_noise * key", "q = key", NOISY),

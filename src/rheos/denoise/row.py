@@ -12,7 +12,8 @@ from rheos.denoise.prediction import Prediction, coefficients, input_scale
 from rheos.process.coordinates import Seen
 from rheos.process.process import Process
 
-_KEPT = 16
+# Grids whose rows are kept: of a forecast there is one, of a fit that draws ensembles a few.
+_KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,8 @@ def rows(
         IncompatibleError: the fields do not lead the clip's shape.
     """
     schedule = process.schedule
-    table, scale = (
-        coefficients(prediction, schedule, times, sigma_data),
-        input_scale(schedule, times, sigma_data),
-    )
+    table = coefficients(prediction, schedule, times, sigma_data)
+    scale = input_scale(schedule, times, sigma_data)
     scales: Sequence[Tensor | None] = expand_each(scale, like)
     if bool((scale.to(like.dtype) == 1.0).all()):
         scales = [None] * len(times)

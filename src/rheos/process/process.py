@@ -196,10 +196,11 @@ class Process(Method):
         """The time field of clips at `t`, `()`, `(b)` or `(b, f)`: clean history at its own time."""
         if self.history == "diffused" or context.history_frames == 0:
             return t
-        return with_history_at(self.own_time, t, context.history_frames, frames)
+        own = torch.tensor(self.own_time, dtype=torch.float64)
+        return with_history_at(own, t, context.history_frames, frames)
 
     @property
-    def own_time(self) -> Tensor:
+    def own_time(self) -> float:
         """The time at which clean history is shown when sampling: 0, or that of `history_noise`."""
         return _own_time(self.schedule, self.history_noise)
 
@@ -211,9 +212,9 @@ def _last_sigma(schedule: Schedule) -> float:
 
 
 @lru_cache(maxsize=32)
-def _own_time(schedule: Schedule, q: float) -> Tensor:
-    """The time at which sigma / alpha is q; not to be written to."""
-    return history_time(schedule, torch.tensor(q, dtype=torch.float64))
+def _own_time(schedule: Schedule, q: float) -> float:
+    """The time at which sigma / alpha is q."""
+    return float(history_time(schedule, torch.tensor(q, dtype=torch.float64)))
 
 
 def history_time(schedule: Schedule, q: Tensor) -> Tensor:

@@ -81,10 +81,10 @@ def sample(
     check(process, preset, gradients, trajectory)
     place = device_of(denoise) if device is None else torch.device(device)
     given, key = (context or Context()).to(place, dtype), key.to(place)
-    context = process.shown(given, key, torch.empty(*shape, dtype=dtype, device=place))
-    known = context.history_frames if process.history == "clean" else 0
     kind = Kind(tuple(shape), dtype, place)
-    course = Course(preset, process.schedule, known, kind, float(process.own_time))
+    context = process.shown(given, key, kind.example())
+    known = context.history_frames if process.history == "clean" else 0
+    course = Course(preset, process.schedule, known, kind, process.own_time)
     counter = _Counter(denoise, context)
     kept: list[Tensor] = []
 

@@ -18,6 +18,9 @@ from rheos.core.time_field import expand, per_clip
 from rheos.process.coordinates.base import Coordinates, Seen, along_frames
 from rheos.process.schedule.cosine import Cosine
 
+# Entries of all matrices of a grid; beyond, long clips would hold more of them than of anything else.
+_MOST_KEPT = 2**22
+
 
 class FrameMixing(Coordinates):
     """Each frame mixed with the already mixed one before it, the more the larger t.
@@ -49,15 +52,17 @@ class FrameMixing(Coordinates):
 
     def to_seen(self, u: Tensor, t: Tensor, context: Context) -> Tensor:
         """M_t u."""
-        return self.seen_at(t[None], u)[0](u, context)
+        return u if self.floor == 1.0 else along_frames(self._matrices(per_clip(t), u))(u, context)
 
     def seen_at(self, times: Tensor, like: Tensor) -> list[Seen]:
-        """One small matrix a time and, where fields tell clips apart, a clip."""
-        if self.floor == 1.0:
-            return [lambda u, context: u] * len(times)
+        """One small matrix a time and, where fields tell clips apart, a clip; long clips' when asked for."""
         levels = torch.stack([per_clip(t) for t in times])
-        matrices = self.matrix(levels, like.shape[1]).to(dtype=like.dtype, device=like.device)
-        return [along_frames(matrix) for matrix in matrices.unbind(0)]
+        if self.floor == 1.0 or levels.numel() * like.shape[1] ** 2 > _MOST_KEPT:
+            return super().seen_at(times, like)
+        return [along_frames(matrix) for matrix in self._matrices(levels, like).unbind(0)]
+
+    def _matrices(self, levels: Tensor, like: Tensor) -> Tensor:
+        return self.matrix(levels, like.shape[1]).to(dtype=like.dtype, device=like.device)
 
     def to_canonical(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
         """The bidiagonal inverse: u_0 = x_0, u_k = (x_k - r x_{k-1}) / sqrt(g)."""
