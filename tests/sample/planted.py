@@ -201,6 +201,7 @@ PLANTED = [
         "torch.full_like(element, self._stream)",
         "torch.tensor(self._stream).to(device)",
         COUNTS,
+    ),
     (
         f"{MOMENTUM}/solver.py",
         "length * (a - score * precision[..., 1, 0])",
