@@ -43,7 +43,7 @@ def run(denoise, u, how, order=2, schedule=None, ends=ENDS):
         return denoise(v, t)
 
     schedule = Linear() if schedule is None else schedule
-    found = adaptive(counted, SingleStep(order=order), schedule, lambda t: t, ends, u, 0, how)
+    found = adaptive(counted, SingleStep(order=order), schedule, ends, u, 0, how)
     return found, asked
 
 
@@ -227,7 +227,6 @@ def test_history_stays_and_counts_for_no_error():
         lambda u, t: 0.8 * u,
         SingleStep(),
         Cosine(),
-        lambda t: t,
         RANGE.times(Cosine(), 2).times,
         Process().start(context, Key.of(0, 4), (4, 4, 2), torch.float32, "cpu")[:, 2:],
         0,

@@ -41,8 +41,6 @@ SOLVER_OBJECTS = [
     Ancestral(),
     Heun(),
     Midpoint(),
-    SingleStep(),
-    SingleStep(order=3),
     Heun(churn=2.0),
     Exponential(order=1),
     Exponential(order=2),
@@ -57,6 +55,8 @@ SOLVER_OBJECTS = [
     AdamsMoulton(eta=0.5),
     UniPC(),
     HeavyBall(),
+    SingleStep(),
+    SingleStep(order=3),
 ]
 COORDINATES = {
     "identity": Identity(),

@@ -96,10 +96,6 @@ def sample(
         if gradients == "adjoint":
             moves, inputs = counter.foreseen(course, u), _inputs(denoise, context)
             u = adjoint(counter, moves, process.schedule, course.fields(), u, inputs)
-        elif preset.adaptive is not None:
-            field = partial(process.field, frames=shape[1], context=context)
-            ends, how = preset.times(process.schedule).times[[0, -1]], preset.adaptive
-            u = adaptive(counter, preset.solver, process.schedule, field, ends, u, known, how)
         else:
             again = gradients == "checkpointed"
             u = _drive(counter, course, u, draw, again, kept.append if trajectory else None)
@@ -129,6 +125,9 @@ def _drive(
     """The clip at the last node, by the driver that the preset asks for."""
     preset, schedule = course.preset, course.schedule
     solver, of_step = preset.solver, partial(draw, Purpose.STEP)
+    if preset.adaptive is not None:
+        ends = preset.times(schedule).times[[0, -1]]
+        return adaptive(counter, solver, schedule, ends, u, course.known, preset.adaptive)
     if preset.corrections:
         of_correction = partial(draw, Purpose.CORRECTION)
         parts = preset.corrections

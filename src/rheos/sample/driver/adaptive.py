@@ -6,7 +6,6 @@ k - 1 and k is taken where E <= 1 and tried again, shorter, where it is not. Lu 
 2105.14080). No clip looks at another, so each is what it would be alone.
 """
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -14,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rheos.core.method import Method
-from rheos.core.time_field import expand
+from rheos.core.time_field import expand, with_clean_history
 from rheos.process.schedule import Schedule
 from rheos.sample.solver import Answer, SingleStep, State
 
@@ -41,7 +40,6 @@ def adaptive(
     denoise: Answer,
     solver: SingleStep,
     schedule: Schedule,
-    field: Callable[[Tensor], Tensor],
     ends: Tensor,
     u: Tensor,
     known: int,
@@ -53,15 +51,18 @@ def adaptive(
         denoise: `(u, time field)` to the mean of u_0; asked for all clips while one of them is on its way.
         solver: the pair.
         schedule: the noise schedule.
-        field: times of the clips `(b)` to their time field.
         ends: first and last time, float64 `(2,)`.
         u: the clip at the first time `(b, f, *features)`; left as it is.
-        known: first frames that are clean and count for no error.
+        known: how many first frames are clean; they count for no error.
         how: tolerances and first step.
 
     Returns:
         The clip at t = 0.
     """
+
+    def field(times: Tensor) -> Tensor:
+        return with_clean_history(times, known, u.shape[1]) if known else times
+
     start, stop = (0.5 * schedule.log_snr(ends)).tolist()
     reached = torch.full((len(u),), start, dtype=torch.float64)
     times, length = ends[0].expand(len(u)), torch.full_like(reached, how.first)
