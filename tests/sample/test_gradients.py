@@ -226,7 +226,7 @@ def test_a_matrix_has_its_exponential_as_gradient():
         return v - schedule.sigma(t) * (v.flatten(1) @ matrix.mT).reshape(v.shape)
 
     u = start.reshape(1, 4, 1).clone().requires_grad_()
-    end = adjoint(denoise, schedule, fields, u, [])
+    end = adjoint(denoise, plan(schedule, fields, u), schedule, fields, u, [])
     (end.flatten() * weight).sum().backward()
     eye = torch.eye(4, dtype=F64)
     through = (eye - 0.2 * matrix) @ torch.linalg.matrix_exp(matrix * (0.2 - 1.0))

@@ -17,11 +17,11 @@ from rheos.process.coordinates import Anchored, FrameMixing, GaussianProcess
 from rheos.process.noise import OrnsteinUhlenbeck, StudentT
 from rheos.process.schedule import EDM, CondOT, VarianceExploding
 from rheos.sample import sample, stream
+from rheos.sample.course import time_fields
 from rheos.sample.driver import sequential
 from rheos.sample.grid import LogSNR, TimeGrid
 from rheos.sample.path import FrameByFrame, Pyramid, Rolling, Synchronous
 from rheos.sample.preset import Preset
-from rheos.sample.sample import time_fields
 from rheos.sample.solver import DDIM, SOLVERS, Exponential, Heun, State
 from rheos.sample.stream import Plan
 
@@ -295,7 +295,7 @@ def test_ten_thousand_frames_have_the_law_of_the_first(path, ahead):
 def test_equal_times_of_all_frames_are_one_time_bit_for_bit():
     process = Process(EDM())
     preset = Preset(solver=Exponential(order=3, eta=1.0), evaluations=8)
-    nodes = time_fields(process, preset.times(process.schedule), 4, Context())
+    nodes = time_fields(preset.times(process.schedule), 4, 0)
     each = Synchronous().fields(nodes, 0, 4)
     assert each.shape == (9, 1, 4)
     denoise, start = Markov(process), Key.of(0, 2).normal((4, 1), F64)
