@@ -134,6 +134,7 @@ def forecast(
 ) -> None:
     """Draw an ensemble of joint futures into a Zarr store; the same command continues an interrupted one."""
     from rheos.forecast.forecaster import load
+    from rheos.forecast.unwell import health_sentence
 
     with progress_line() as tell:
         made = load(model).forecast(
@@ -148,6 +149,8 @@ def forecast(
             progress=tell,
         )
     sys.stderr.write(f"{out}: {made}\n")
+    if sentence := health_sentence(made.dataset):
+        sys.stderr.write(f"rheos: {sentence}\n")
 
 
 @app.command()

@@ -9,6 +9,8 @@ _STREAM = "tests/forecast/test_stream.py"
 _TUNE = "tests/forecast/test_tuning.py"
 _TRIAL = "src/rheos/forecast/trial.py"
 _TUNING = "src/rheos/forecast/tuning.py"
+_WELL = "tests/forecast/test_health.py"
+_HEALTH = "src/rheos/forecast/health.py"
 
 PLANTED = [
     (
@@ -230,5 +232,27 @@ PLANTED = [
         "model.preset(quality)",
         "replace(model, presets={}).preset(quality)",
         _TUNE,
+    (_HEALTH, "np.diff(longer, axis=1) ** 2", "np.diff(longer, axis=1)", _WELL),
+    (_HEALTH, "self._last = values[:, -1:].copy()", "self._last = None", _WELL),
+    (_HEALTH, "each = rate / _MARGIN", "each = 3000.0 * rate / _MARGIN", _WELL),
+    (_HEALTH, "np.maximum(low, 1e-3 * self.least)", "low", _WELL),
+    (_HEALTH, "runs[:, :, 0] = new[:, :, 0]", "runs[:, :, 0] = 0.0", _WELL),
+    (_HEALTH, "& self._exists).any(", ").any(", _WELL),
+    (_HEALTH, "np.exp(self.log_mean + normal * log_spread)", "self.mean + normal * spread", _WELL),
+    (_HEALTH, "measured.shape[1] - health.span + 1)", "measured.shape[1] - health.span)", _WELL),
+    (_HEALTH, "/ (2.0 * correlation[", "/ (0.0 * correlation[", _WELL),
+    ("src/rheos/forecast/fitting.py", "Health.of(windows.dataset)", "Health.of(self.dataset)", _WELL),
+    ("src/rheos/forecast/unwell.py", "np.flatnonzero(one)[0]", "np.flatnonzero(one)[-1]", _WELL),
+    (
+        "src/rheos/forecast/engine.py",
+        "watch(circle.lifted(values))",
+        "0 * watch(circle.lifted(values))",
+        _WELL,
+    ),
+    (
+        "src/rheos/forecast/recipe.py",
+        "if shown > seen:",
+        "if shown < 0:",
+        "tests/forecast/test_noisy_history.py",
     ),
 ]

@@ -1,7 +1,7 @@
 """Health: planted ailments are told, healthy members of the same law are not, whole or frame by frame."""
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,15 @@ import pytest
 import tiny
 from scipy.ndimage import uniform_filter1d
 
+from rheos import cli
+from rheos.core.errors import InputError
+from rheos.data.circle import Circle
 from rheos.data.dataset import Dataset, Layout, Recording
+from rheos.forecast.engine import Engine
+from rheos.forecast.forecast import Forecast
+from rheos.forecast.forecaster import load
 from rheos.forecast.health import MEANINGS, RATE, Health, Watch, measures
+from rheos.forecast.unwell import health_sentence
 
 ALL = np.ones(1, bool)
 
@@ -35,7 +42,7 @@ def recorded(values):
 
 
 def health_of(values):
-    return Health.of(recorded(values), np.asarray(values).std((0, *range(2, np.ndim(values)))))
+    return Health.of(recorded(values))
 
 
 def members(count, frames, seed=1, persistence=0.8):
@@ -198,3 +205,113 @@ def test_numbers_survive_storage():
     assert Health.from_arrays({}) is None
     wider = replace(HEALTH, runs=0.1 * HEALTH.runs).limits()
     assert (wider[1][:3] > HEALTH.limits()[1][:3]).all()
+
+
+HORIZON = 60
+
+
+def planted(engine, recording, origin, number):
+    """A block of four members of the law of `tiny.table`: member 2 runs away, member 5 ends in no number."""
+    values = np.stack([members(4, HORIZON, seed=3 * number + channel)[..., 0] for channel in (1, 2)], axis=2)
+    if number == 0:
+        values[2, 20:, 1] += np.exp(0.2 * np.arange(HORIZON - 20))
+    else:
+        values[1, -3:, 0] = np.nan
+    return values[:, : engine.horizon].astype(np.float32)
+
+
+@pytest.fixture
+def ill(table_model, monkeypatch):
+    monkeypatch.setattr(Engine, "block", planted)
+    return table_model
+
+
+def test_a_forecast_tells_its_sick_members_in_memory_and_on_disk(ill, tmp_path):
+    made = ill.forecast(members=6, horizon=HORIZON)
+    table = made.health()
+    assert table.columns.tolist() == ["init_time", "member", "lead_time", "share", "reasons"]
+    assert table["member"].tolist() == [2, 5]
+    assert 20 < table["lead_time"][0] < 45
+    assert table["lead_time"][1] == HORIZON - 2
+    assert table["share"][1] == 3 / HORIZON
+    assert "size" in table["reasons"][0]
+    assert table["reasons"][1] == "not_finite"
+    health = made.dataset["health"]
+    assert health.dims == ("init_time", "member", "lead_time")
+    assert health.dtype == np.uint8
+    assert health.attrs["flag_meanings"].split() == list(MEANINGS)
+    assert np.flatnonzero(health.any("lead_time").values[0]).tolist() == [2, 5]
+    assert made.variables == ("a", "b")
+    stored = ill.forecast(members=6, horizon=HORIZON, out=tmp_path / "f.zarr")
+    pd.testing.assert_frame_equal(stored.health(), table)
+    made.to_zarr(tmp_path / "g.zarr")
+    pd.testing.assert_frame_equal(Forecast.open(tmp_path / "g.zarr").health(), table)
+    assert health_sentence(stored.dataset).startswith(
+        "2 of 6 members leave what the training data show, member 2 first, at lead time"
+    )
+
+
+def test_the_command_line_says_it_in_one_sentence(ill, tmp_path, capsys):
+    ill.save(tmp_path / "m")
+    words = ["forecast", str(tmp_path / "m"), "--members", "6", "--out", str(tmp_path / "f.zarr")]
+    main_of([*words, "--horizon", str(HORIZON)])
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines()[-1].startswith("rheos: 2 of 6 members leave what the training data show")
+    words[-1] = str(tmp_path / "g.zarr")
+    main_of([*words, "--horizon", "20"])
+    assert "members leave" not in capsys.readouterr().err
+
+
+def main_of(words):
+    with pytest.raises(SystemExit) as left:
+        cli.main(words)
+    assert not left.value.code
+
+
+def test_a_model_that_does_not_know_says_so(table_model, monkeypatch):
+    monkeypatch.setattr(table_model.model, "health", None)
+    made = table_model.forecast(members=2, quality="fast")
+    assert "health" not in made.dataset.coords
+    assert health_sentence(made.dataset) is None
+    with pytest.raises(InputError, match="nothing is known of the members' health"):
+        made.health()
+
+
+def test_a_model_keeps_what_it_knows(table_model, tmp_path):
+    table_model.save(tmp_path / "m")
+    mine, theirs = table_model.model.health, load(tmp_path / "m").model.health
+    for name, array in mine.to_arrays().items():
+        np.testing.assert_array_equal(theirs.to_arrays()[name], array)
+    # Of the training span alone: 240 frames less the 40 held out, two variables of unit variance.
+    assert mine.span == 24
+    assert mine.center.shape == (2,)
+    np.testing.assert_allclose(mine.center, tiny.walk(240, 2)[:200].mean(0), atol=1e-6)
+
+
+def test_frozen_streams_are_told_as_they_come(table_model, monkeypatch):
+    def frozen(engine, recording, origin, number):
+        values = members(4, 40, seed=8)[..., 0]
+        values[3, 5:] = values[3, 5]
+        both = np.stack([values, members(4, 40, seed=9)[..., 0]], axis=2).astype(np.float32)
+        for start in range(0, 40, tiny.HORIZON):
+            yield both[:, start : start + tiny.HORIZON]
+
+    monkeypatch.setattr(Engine, "stretches", frozen)
+    monkeypatch.setattr(Engine, "finish", lambda engine, values, first, lead=0: values)
+    sick = [one.health()["member"].tolist() for one in islice(table_model.stream(members=4), 35)]
+    assert sick[:20] == [[]] * 20
+    assert sick[34] == [3]
+
+
+def test_directions_are_watched_in_the_plane():
+    """A wind that turns through north is no jump."""
+    angle = (30.0 * tiny.walk(1200, 1, seed=3) + 360.0) % 360.0
+    data = recorded(angle)
+    circle = Circle((360.0,))
+    health = Health.of(circle.lift(replace(data, layout=replace(data.layout, circular=(360.0,)))))
+    drawn = (30.0 * members(20, 200, seed=4) + 360.0) % 360.0
+    watch = Watch(health, np.ones(2, bool))
+    assert not watch(circle.lifted(drawn)).any()
+    still = np.repeat(drawn[:, :1], 60, axis=1)
+    assert (Watch(health, np.ones(2, bool))(circle.lifted(still))[:, -1] == bit("change")).all()

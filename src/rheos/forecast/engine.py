@@ -21,6 +21,7 @@ from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 from rheos.forecast.continuation import Continuation
 from rheos.forecast.draw import draw
+from rheos.forecast.health import Watch
 from rheos.forecast.model import FittedModel
 from rheos.forecast.store import Sink, stamp_text
 from rheos.sample.preset import Preset
@@ -95,6 +96,17 @@ class Engine:
         leads = np.minimum(lead + np.arange(values.shape[1]), len(fitted.shift) - 1)
         calibrated = FittedCalibration(fitted.shift[leads], fitted.scale[leads])
         return self.model.project(calibrated.apply(circle.about(values, middle), center))
+
+    def watch(self) -> Callable[[np.ndarray], np.ndarray | None]:
+        """What tells the health `(rows, frames)` of one block's frames as they are given out, run after run.
+
+        None where the model does not know how its data move.
+        """
+        health, circle = self.model.health, self.model.circle
+        if health is None:
+            return lambda _: None
+        watch = Watch(health, self.model.exists)
+        return lambda values: watch(circle.lifted(values))
 
     def _draw(self, recording: int, origin: int, number: int) -> np.ndarray:
         """One block, uncalibrated: as many stretches of the trained horizon as it takes."""
@@ -173,8 +185,8 @@ def run(
     for unit in units:
         for number in range(blocks):
             if not sink.done(unit.place, unit.init, number):
-                values = engine.block(unit.recording, unit.origin, number)
-                sink.write(unit.place, unit.init, number, values[: members - number * rows])
+                values = engine.block(unit.recording, unit.origin, number)[: members - number * rows]
+                sink.write(unit.place, unit.init, number, values, engine.watch()(values))
             finished += 1
             if progress is not None:
                 progress(finished, total, "forecasting")

@@ -25,6 +25,7 @@ from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise.denoiser import Denoiser
 from rheos.forecast.draw import ensembles
+from rheos.forecast.health import Health
 from rheos.forecast.held_out import apart, split
 from rheos.forecast.measure import canonical_futures, channel_scale, deviation, mode_variances, solver_bias
 from rheos.forecast.model import FittedModel, History, grid_features
@@ -143,6 +144,7 @@ class Fitting:
             scale=channel_scale(known),
             tail=tail(self.dataset, recipe.window.reach + recipe.horizon),
             shapes=shapes,
+            health=Health.of(windows.dataset),
         )
 
     def _estimate(self, model: FittedModel, clip: Tensor, context: Context) -> None:

@@ -13,6 +13,7 @@ from rheos.core.circle import mean_direction, signed, wrapped
 from rheos.core.errors import InputError
 from rheos.forecast.event import Event, first_passage, probability
 from rheos.forecast.store import require_free
+from rheos.forecast.unwell import health_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -130,6 +131,20 @@ class Forecast:
         if parsed.aggregate:
             raise InputError(f"first passage needs an event at each lead time, not {event!r}.")
         return first_passage(parsed.occurs(self.dataset[parsed.variable]))
+
+    def health(self) -> pd.DataFrame:
+        """The members that leave what the training data show, in the order in which they do.
+
+        Returns:
+            One row a member that does: where it stands (`unique_id`, `init_time`, `member`), the first
+            `lead_time` at which it does, the `share` of its lead times, and all `reasons`: not_finite, size
+            (out of range), energy, change (from frame to frame), relief (from cell to cell). By frame they
+            are in the coordinate `health` of the data set; of healthy ones one in 10 000 is told at most.
+
+        Raises:
+            InputError: nothing is known of the members' health.
+        """
+        return health_table(self.dataset)
 
     def to_dataframe(self, levels: Sequence[float] = (0.1, 0.5, 0.9)) -> pd.DataFrame:
         """A table: one row an init time, lead time and variable; columns mean and quantiles.

@@ -246,6 +246,7 @@ class Forecaster:
             valid_times=np.stack([stamps[key][1] for key in order]),
             members=members,
             block=self.model.recipe.block,
+            watched=self.model.health is not None,
         )
         return frame, [Unit(r, order.index(key), r, origin) for r, origin, key in units]
 

@@ -17,9 +17,12 @@ import numpy as np
 from scipy import stats
 
 from rheos.data.dataset import Dataset
+from rheos.forecast.measure import channel_scale
 
 RATE = 1e-4
 """Of healthy frames of a member, the share that is found to be something else."""
+HEALTH = "health"
+"""Name of the coordinate that holds it in a forecast."""
 MEANINGS = ("not_finite", "size", "energy", "change", "relief")
 """What bit 1, 2, 4, ... of a frame's health says; 0 is healthy."""
 _SPAN, _FEWEST_FRAMES, _FEWEST_RUNS = 24, 4, 8
@@ -56,13 +59,9 @@ class Health:
     least: np.ndarray
 
     @classmethod
-    def of(cls, dataset: Dataset, scale: np.ndarray) -> "Health":
-        """Measure recordings.
-
-        Args:
-            dataset: the training span.
-            scale: `(channel,)` standard deviation of each variable.
-        """
+    def of(cls, dataset: Dataset) -> "Health":
+        """Measure the recordings of the training span."""
+        scale = channel_scale(dataset)
         recordings = [recording.values[: recording.observed] for recording in dataset.recordings]
         frames = sum(len(values) for values in recordings)
         span = max(1, min(_SPAN, frames // _FEWEST_RUNS, *(len(values) for values in recordings)))
@@ -73,12 +72,13 @@ class Health:
         moving = np.where(measured > 0.0, measured, np.nan)
         log_mean, log_deviation = _moments(np.log(moving))
         known = np.isfinite(measured)
-        enough = (known.sum(0) > 1) & (span >= _FEWEST_FRAMES)
+        # A variable that is the same in all runs may be a little off in rounding.
+        enough = (known.sum(0) > 1) & (span >= _FEWEST_FRAMES) & (deviation > 0.0)
         return cls(
             span=span,
             runs=np.maximum(2.0, sum(_worth(part) for part in each)),
             center=center,
-            scale=np.asarray(scale, np.float64),
+            scale=scale,
             mean=mean,
             deviation=np.where(enough, deviation, np.nan),
             log_mean=log_mean,
@@ -138,7 +138,7 @@ class Watch:
         """The health of the members' next frames.
 
         Args:
-            values: `(members, frames, *features)`, raw units.
+            values: `(members, frames, *features)`, raw units, directions as points of the plane.
 
         Returns:
             uint8 `(members, frames)`: the bits of :data:`MEANINGS` that hold of any variable.

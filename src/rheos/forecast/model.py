@@ -33,6 +33,7 @@ from rheos.data.window_source import WindowSource, to_context
 from rheos.data.windows import WindowBatch
 from rheos.denoise.denoiser import Denoiser
 from rheos.forecast.card import card
+from rheos.forecast.health import Health
 from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
 from rheos.network.shapes import Shapes
@@ -113,6 +114,7 @@ class FittedModel:
         shapes: what the network was built for.
         history: how it was fitted.
         presets: solver, grid and evaluations chosen for this model, by word; the others are the usual ones.
+        health: how the training data move; None in models of earlier versions.
     """
 
     recipe: Recipe
@@ -128,6 +130,7 @@ class FittedModel:
     tail: Dataset
     shapes: Shapes
     history: History = field(default_factory=History)
+    health: Health | None = None
     presets: dict[str, Preset] = field(default_factory=dict)
 
     def preset(self, word: Preset | str) -> Preset:
@@ -178,6 +181,7 @@ class FittedModel:
             **_prefixed("anchor", self.anchor.to_arrays()),
             **_prefixed("calibration", self.calibration.to_arrays()),
             **_prefixed("bounds", self.bounds.to_arrays()),
+            **_prefixed("health", {} if self.health is None else self.health.to_arrays()),
             "exists": self.exists.astype(np.uint8),
             "scale": self.scale,
         }
@@ -277,6 +281,7 @@ class FittedModel:
             shapes=config.shapes,
             history=config.history,
             presets=config.presets,
+            health=Health.from_arrays(_part(arrays, "health")),
         )
 
 

@@ -20,6 +20,7 @@ import zarr
 from rheos.core.errors import InputError
 from rheos.core.files import write_text
 from rheos.data.dataset import Layout
+from rheos.forecast.health import HEALTH, MEANINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Frame:
         members: how many.
         block: members written at a time.
         first: lead time of the first frame.
+        watched: whether the health of every member and frame is known.
     """
 
     layout: Layout
@@ -43,6 +45,7 @@ class Frame:
     members: int
     block: int
     first: int = 1
+    watched: bool = False
 
     @property
     def horizon(self) -> int:
@@ -58,7 +61,7 @@ class Frame:
     @property
     def variables(self) -> tuple[str, ...]:
         """Names of the variables: the channels', made fit for a store where they are not."""
-        taken = {"unique_id", "init_time", "member", "lead_time", "valid_time", *self.layout.dims}
+        taken = {"unique_id", "init_time", "member", "lead_time", "valid_time", HEALTH, *self.layout.dims}
         names = []
         for channel in self.layout.channels:
             # "/" would open a group inside the store.
@@ -99,6 +102,14 @@ class Frame:
         # Stores list their arrays in no order of their own.
         return xr.Dataset(coords=coords, attrs=layout.attributes | {"variables": list(self.variables)})
 
+    def of_health(self) -> dict[str, Any]:
+        """Attributes of what is told of every member and frame, by the conventions for flags."""
+        return {
+            "long_name": "what sets a member apart from the training data",
+            "flag_masks": [1 << number for number in range(len(MEANINGS))],
+            "flag_meanings": " ".join(MEANINGS),
+        }
+
     def attributes(self, channel: int) -> dict[str, Any]:
         """Attributes of one variable."""
         unit, name = self.layout.units[channel], self.layout.channels[channel]
@@ -115,8 +126,10 @@ class Sink(Protocol):
         """Whether that block was written before."""
         ...
 
-    def write(self, recording: int, init: int, block: int, values: np.ndarray) -> None:
-        """Store `(members of the block, lead_time, channel, *space)` in raw units."""
+    def write(
+        self, recording: int, init: int, block: int, values: np.ndarray, health: np.ndarray | None
+    ) -> None:
+        """Store `(members of the block, lead_time, channel, *space)` in raw units, and their health."""
         ...
 
 
@@ -132,23 +145,31 @@ class Memory:
         self._frame = frame
         shape = frame.shape(space)
         self._arrays = [np.full(shape, np.nan, np.float32) for _ in frame.layout.channels]
+        self._health = np.zeros(frame.shape(()), np.uint8) if frame.watched else None
 
     def done(self, recording: int, init: int, block: int) -> bool:
         """Nothing is ever done before."""
         return False
 
-    def write(self, recording: int, init: int, block: int, values: np.ndarray) -> None:
+    def write(
+        self, recording: int, init: int, block: int, values: np.ndarray, health: np.ndarray | None
+    ) -> None:
         """Store one block."""
         place = _place(self._frame, recording, init, block, len(values))
         for channel, array in enumerate(self._arrays):
             array[place] = values[:, :, channel]
+        if self._health is not None and health is not None:
+            self._health[place] = health
 
     def dataset(self) -> xr.Dataset:
         """The whole forecast."""
         dataset = self._frame.coordinates()
         for channel, (name, array) in enumerate(zip(self._frame.variables, self._arrays, strict=True)):
             dataset[name] = (self._frame.dims, array, self._frame.attributes(channel))
-        return dataset
+        if self._health is None:
+            return dataset
+        told = (self._frame.dims[: self._health.ndim], self._health, self._frame.of_health())
+        return dataset.assign_coords({HEALTH: told})
 
 
 class ZarrStore:
@@ -177,6 +198,7 @@ class ZarrStore:
             self._finished = set()
         group = zarr.open_group(self._aside, mode="r+")
         self._arrays: list[Any] = [group[name] for name in frame.variables]
+        self._health: Any = group[HEALTH] if frame.watched else None
 
     def _resume(self, stamp: str) -> set[tuple[int, int, int]] | None:
         if not (self._journal.exists() and self._aside.is_dir()):
@@ -206,7 +228,18 @@ class ZarrStore:
                 dtype="float32",
                 fill_value=float("nan"),
                 dimension_names=frame.dims,
-                attributes=frame.attributes(channel) | {"coordinates": "valid_time"},
+                attributes=frame.attributes(channel)
+                | {"coordinates": f"valid_time {HEALTH}" if frame.watched else "valid_time"},
+            )
+        if frame.watched:
+            group.create_array(
+                HEALTH,
+                shape=frame.shape(()),
+                chunks=chunks[: len(frame.shape(()))],
+                dtype="uint8",
+                fill_value=0,
+                dimension_names=frame.dims[: len(frame.shape(()))],
+                attributes=frame.of_health(),
             )
         write_text(self._journal, stamp + "\n")
 
@@ -214,11 +247,15 @@ class ZarrStore:
         """Whether an earlier run wrote that block."""
         return (recording, init, block) in (self._finished or ())
 
-    def write(self, recording: int, init: int, block: int, values: np.ndarray) -> None:
+    def write(
+        self, recording: int, init: int, block: int, values: np.ndarray, health: np.ndarray | None
+    ) -> None:
         """Write one block, then note it in the journal."""
         place = _place(self._frame, recording, init, block, len(values))
         for channel, array in enumerate(self._arrays):
             array[place] = np.ascontiguousarray(values[:, :, channel], dtype=np.float32)
+        if self._health is not None and health is not None:
+            self._health[place] = health
         with open(self._journal, "a", encoding="utf-8") as file:
             file.write(f"{recording} {init} {block}\n")
             file.flush()

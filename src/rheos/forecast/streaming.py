@@ -62,15 +62,16 @@ def _forecasts(
         unit.init: coming(dataset.recordings[unit.recording].stamps, dataset.layout.frequency, unit.origin)
         for unit in units
     }
+    watches = [[engine.watch() for _ in blocks] for blocks in drawn]
     lead = 0
     while True:
         valid = np.stack([np.asarray([next(stamps[init])]) for init in sorted(stamps)])
         sink = Memory(replace(frame, valid_times=valid, first=lead + 1), dataset.features[1:])
-        for unit, blocks in zip(units, drawn, strict=True):
+        for unit, blocks, watch in zip(units, drawn, watches, strict=True):
             values = [next(block)[:, None] for block in blocks]
             for number, part in enumerate(values):
                 kept = engine.finish(part, values[0], lead)[: members - number * rows]
-                sink.write(unit.place, unit.init, number, kept)
+                sink.write(unit.place, unit.init, number, kept, watch[number](kept))
         yield Forecast(sink.dataset())
         lead += 1
 

@@ -23,12 +23,13 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise, Remembers
+from rheos.core.time_field import Times
 from rheos.process import Process
 from rheos.sample.check import check
 from rheos.sample.preset import Preset
 from rheos.sample.preset import preset as preset_of
 from rheos.sample.sample import device_of, process_of
-from rheos.sample.solver import Move, State
+from rheos.sample.solver import Move, State, ready
 
 Known = Callable[[int], Context]
 """Number of the first frame that is not finished, counted from 0 -> context of the window it starts."""
@@ -75,7 +76,12 @@ class Plan:
 
     def to(self, like: Tensor) -> "Plan":
         """The coefficients in a window's dtype and on its device."""
-        return Plan(tuple(m.to(like) for m in self.first), tuple(m.to(like) for m in self.cycle))
+        return Plan(tuple(ready(self.first, like)), tuple(ready(self.cycle, like)))
+
+    @property
+    def times(self) -> Times:
+        """All times at which the denoiser is asked."""
+        return Times(tuple(time for move in (*self.first, *self.cycle) for time in move.times))
 
 
 def stream(
@@ -146,6 +152,8 @@ def _frames(
     now = known(0).to(place, dtype)
     state = State(process.start(now, key, shape, dtype, place))
     plan = plan.to(state.u)
+    # What follows from the times alone is done beforehand, where the denoiser knows how.
+    asked = denoise.at(plan.times, state.u) if hasattr(denoise, "at") else denoise
     while True:
         # Not around the yield: the caller's own setting must not change between frames.
         with torch.no_grad():
@@ -154,7 +162,7 @@ def _frames(
             for move in plan.cycle if number else plan.first:
                 noise = key.at(Purpose.STEP, done).after(number * features)
                 draw = partial(process.noise.draw, noise, shape[1:], now, dtype, place)
-                state = move.apply(state, partial(_answer, denoise, now), draw)
+                state = move.apply(state, partial(_answer, asked, now), draw)
                 done += 1
             # A copy: whoever keeps the frame must not keep its window.
             finished = process.read(state.u, now)[:, now.history_frames].clone()
