@@ -232,6 +232,7 @@ PLANTED = [
         "model.preset(quality)",
         "replace(model, presets={}).preset(quality)",
         _TUNE,
+    ),
     (_HEALTH, "np.diff(longer, axis=1) ** 2", "np.diff(longer, axis=1)", _WELL),
     (_HEALTH, "self._last = values[:, -1:].copy()", "self._last = None", _WELL),
     (_HEALTH, "each = rate / _MARGIN", "each = 3000.0 * rate / _MARGIN", _WELL),

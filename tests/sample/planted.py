@@ -201,7 +201,6 @@ PLANTED = [
     (
         "src/rheos/core/keys.py",
         "np.arange(first, min(first + piece, end))",
-        "np.arange(min(piece, end - first))",
         "np.arange(start, start + min(piece, end - first))",
         KEYS,
     ),

@@ -184,7 +184,7 @@ class Process(Method):
         """
         if self.history_noise == 0.0 or context.history_frames == 0:
             return context
-        t = self.own_time
+        t = torch.tensor(self.own_time, dtype=torch.float64)
         z = self.noise.draw(key.at(Purpose.AUGMENT), like.shape[1:], context, like.dtype, like.device)
         return self.with_history(context, self.diffuse(self.known(context, like), t, z))
 
