@@ -132,7 +132,7 @@ def test_members_of_the_right_size_but_the_wrong_spectrum_are_told(kind):
         values /= values.std(1, keepdims=True)
     flags = told(values)[:, 40:]
     assert (flags & bit("change")).any(1).all()
-    assert np.count_nonzero(flags & bit("change")) > 0.8 * flags.size
+    assert np.count_nonzero(flags & bit("change")) > 0.4 * flags.size
 
 
 def field(count, frames, seed):
