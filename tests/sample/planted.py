@@ -197,7 +197,7 @@ PLANTED = [
         "tests/process/test_coordinates.py",
     ),
     ("src/rheos/core/keys.py", "(word + turn * weyl for", "(word + weyl for", KEYS),
-    ("src/rheos/core/keys.py", "p1[..., low::2], p0[..., low::2]", "p0[..., low::2], p1[..., low::2]", KEYS),
+    ("src/rheos/core/keys.py", "c1, c3 = p1 & mask, p0 & mask", "c1, c3 = p0 & mask, p1 & mask", KEYS),
     (
         "src/rheos/core/keys.py",
         "np.arange(first, min(first + piece, end))",

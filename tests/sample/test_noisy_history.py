@@ -198,3 +198,12 @@ def test_nothing_else_of_the_context_is_touched():
     for field in fields(Context):
         same = getattr(changed, field.name) is getattr(context, field.name)
         assert same == (field.name not in ("history", "history_frames")) or field.name == "history_frames"
+
+
+def test_the_time_field_has_history_where_its_noise_is():
+    process, t = Process(Cosine(), history_noise=0.3), torch.tensor(0.8, dtype=torch.float64)
+    field = process.field(t, 5, Context(history_frames=2))
+    assert field.shape == (1, 5)
+    ratio = process.schedule.sigma(field) / process.schedule.alpha(field)
+    assert ratio[0, :2].tolist() == pytest.approx([0.3, 0.3], rel=1e-12)
+    assert torch.equal(field[0, 2:], t.expand(3))
