@@ -260,6 +260,7 @@ def test_an_unfinished_store_of_another_sampler_is_not_continued(model, source, 
             super().__init__(path, frame, space, identity)
 
     monkeypatch.setattr("rheos.forecast.forecaster.ZarrStore", Noted)
+    monkeypatch.setattr(model.model, "presets", {"fast": Preset(evaluations=3)})
     model.forecast(source, members=4, quality="fast", out=tmp_path / "a.zarr")
     monkeypatch.setattr(model.model, "presets", {})
     model.forecast(source, members=4, quality="fast", out=tmp_path / "b.zarr")
