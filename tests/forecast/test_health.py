@@ -190,6 +190,15 @@ def test_what_never_moves_in_the_data_may_stand_still():
     assert not Watch(health, ALL)(dry).any()
 
 
+def test_few_runs_still_tell_one_that_stands_still():
+    """Where the interval of few runs reaches below nothing, a thousandth of the least move is the limit."""
+    health = health_of(np.exp(1.5 * tiny.walk(240, 1, seed=3, persistence=0.9)))
+    unlimited = health.limits()[0][2, 0] / health.least[2, 0]
+    assert unlimited == pytest.approx(1e-3)
+    still = np.full((2, 60, 1), float(health.center[0]))
+    assert (Watch(health, ALL)(still)[:, health.span + 1 :] & bit("change")).all()
+
+
 def test_too_little_to_know_says_nothing_but_what_is_no_number():
     health = health_of(tiny.walk(20, 1, seed=2))
     values = members(3, 30)

@@ -8,7 +8,9 @@ import tiny
 import xarray as xr
 
 from rheos.core.errors import InputError
+from rheos.data.calendar import through
 from rheos.forecast.continuation import Continuation
+from rheos.forecast.model import FittedModel
 
 ROLLING = (*tiny.LOOP, "times=per_frame", "anchor=none", "process=plain", "block=4", "history=6")
 SMALL = ("network.width=8", "network.depth=1", "network.heads=2", "network.rank=4")
@@ -113,10 +115,31 @@ def test_a_continuation_keeps_no_more_than_a_window_looks_back_on(table_model):
         held = own._values
         sizes.append((held.base is None, held.nbytes, len(own._stamps)))
     assert set(sizes[-20:]) == {(True, sizes[-1][1], 2)}
+    here = recording.observed + 160
+    stamps = through(recording.stamps, model.layout.frequency, here)[here - held.shape[1] :]
+    assert own._stamps.equals(stamps[:2])
     window = own.window()
     assert window.history.shape[1] == model.recipe.history
     code = model.codec.encode(np.full((1, 1, *model.tail.features), 79.0), {})
     np.testing.assert_allclose(window.history[:, -2:], np.broadcast_to(code, (3, 2, *model.tail.features)))
+
+
+def test_a_rolling_window_moves_on_with_its_frames(rolling_model, monkeypatch):
+    """After n frames the window's calendar is the first one's, n frames later."""
+    seen, context = [], FittedModel.context
+
+    def noted(self, batch, **how):
+        seen.append(batch.calendar[0])
+        return context(self, batch, **how)
+
+    monkeypatch.setattr(FittedModel, "context", noted)
+    for _ in islice(rolling_model.stream(members=2, quality="fast", pace="rolling"), 5):
+        pass
+    first, last = seen[0], seen[-1]
+    assert len(seen) > 3
+    moved = len(seen) - 1
+    np.testing.assert_array_equal(last[:-moved], first[moved:])
+    assert (last[1:] != last[:-1]).any()
 
 
 def test_known_covariates_end_the_stream_where_they_end(covariate_model):

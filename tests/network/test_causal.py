@@ -78,6 +78,8 @@ def test_memory_does_not_grow(case, awake):
         held = [memory.inputs, *(tensor for pair in memory.pairs for tensor in pair)]
         sizes.append(sum(tensor.untyped_storage().nbytes() for tensor in held))
     assert len(set(sizes[3:])) == 1
+    # No view holds on to frames that were forgotten.
+    assert all(tensor.untyped_storage().nbytes() == tensor.nbytes for tensor in held)
     # Two sinks and four of the reach before the frame that asks.
     assert memory.places.tolist() == [0, 1, 26, 27, 28, 29]
     assert {tensor.shape[2] for pair in memory.pairs for tensor in pair} == {6}
