@@ -15,7 +15,7 @@ Some defaults were chosen while looking at scores on these very windows (vic_ele
 exchange, ersstv5 and weather; solar_fl not at all), so these rows flatter. What came later (scale by phase,
 limits, the ridge's forward choice) was judged on the frames before these windows; but damped anomalies on
 ersstv5 were looked at on these windows too, and calibration was made more doubtful after a first, worse run
-on solar_fl. Every set was measured several times as the code went on, each time with the defaults of that day.
+on solar_fl. Every set was measured several times as the code went on, with the defaults of that day.
 """
 
 BASELINES = ("persistence", "seasonal", "climatology", "lag_ridge", "random_walk", "damped_anomaly")

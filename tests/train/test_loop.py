@@ -8,7 +8,7 @@ from torch import nn
 
 from rheos.core.keys import Key, Purpose
 from rheos.train.loop import Run, learning_rate, make_optimizer
-from rheos.train.settings import Training, seconds, steps_within
+from rheos.train.settings import Training, seconds, seconds_per_step
 
 
 class Killed(Exception):
@@ -114,7 +114,9 @@ def test_what_is_not_a_duration_is_refused(text):
         seconds(text)
 
 
-def test_steps_come_from_the_speed_of_a_rehearsal(monkeypatch):
-    clock = iter(range(0, 10_000))
+def test_a_step_is_timed_by_a_rehearsal(monkeypatch):
+    """A clock that moves on by a second at every look; the first step, which warms up, is not looked at."""
+    clock, steps = iter(range(10_000)), []
     monkeypatch.setattr("rheos.train.settings.time.perf_counter", lambda: next(clock))
-    assert steps_within(100.0, lambda step: None) == 100
+    assert seconds_per_step(100.0, steps.append) == 1.0
+    assert steps == [0, 1, 2, 3, 4]

@@ -103,6 +103,11 @@ class AffineCalibration(Method):
     blocks: int = Field(default=8, ge=2)
     smoothing: float = Field(default=0.1, ge=0, le=1)
 
+    @property
+    def enough(self) -> int:
+        """Observed windows below which nothing is changed."""
+        return max(self.minimum_windows, self.blocks)
+
     def fit(self, ensemble: np.ndarray, truth: np.ndarray, block: int | None = None) -> FittedCalibration:
         """Fit on forecasts of windows that the model was not trained on.
 
@@ -130,9 +135,8 @@ class AffineCalibration(Method):
         seen = np.isfinite(errors.target).any((1, 2, 3))
         lead, channel = truth.shape[1:3]
         identity = np.zeros((lead, channel)), np.ones((lead, channel))
-        enough = max(self.minimum_windows, self.blocks)
-        if seen.sum() < enough:
-            note = f"calibration needs {enough} observed windows and found {seen.sum()}: {_UNCHANGED}"
+        if seen.sum() < self.enough:
+            note = f"calibration needs {self.enough} observed windows and found {seen.sum()}: {_UNCHANGED}"
             return FittedCalibration(*identity, note=note)
         errors = errors.windows(seen)
         folds = np.array_split(np.arange(len(errors.target)), self.blocks)

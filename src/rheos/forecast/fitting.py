@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +30,15 @@ from rheos.forecast.held_out import apart, split
 from rheos.forecast.measure import canonical_futures, channel_scale, deviation, mode_variances, solver_bias
 from rheos.forecast.model import FittedModel, History, grid_features
 from rheos.forecast.recipe import Recipe
+from rheos.forecast.spending import FEWEST_TO_CALIBRATE, Spending
 from rheos.forecast.store import stamp_text
 from rheos.network.shapes import Shapes
 from rheos.sample.preset import preset
 from rheos.score import aggregate, crps
 from rheos.train.loop import Progress, Run, Trained
-from rheos.train.settings import steps_within
+from rheos.train.settings import seconds_per_step
 
-_TRAINING_SHARE = 0.75  # of the time; the rest goes into held-out scores, anchor and calibration
-_CALIBRATION = (80, 20)  # windows and members of the ensembles that calibration is fitted on
-# Fewer windows, taken to save time, would be one spell of weather: a choice made by luck.
-_FEWEST_CHECKED, _FEWEST_TO_CALIBRATE = 12, 24
 _FEW_WINDOWS = 500
-_HELD_OUT = (64, 6)  # windows and members of the held-out score while training: many small ensembles
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -188,65 +184,53 @@ class Fitting:
             with torch.autocast(device, torch.bfloat16, enabled=bfloat):
                 return recipe.objective(denoiser, clip, context, key)
 
-        plan = self._plan(denoiser, loss, second)
-        held = second[np.linspace(0, len(second) - 1, plan["windows"]).round().astype(int)]
+        spending = self._spending(denoiser, loss, windows, second)
+        held = second[np.linspace(0, len(second) - 1, spending.windows).round().astype(int)]
 
         def validate(_: nn.Module) -> float:
-            return held_out_score(model, windows, held, plan["members"], device)
+            return held_out_score(model, windows, held, spending.members, device)
 
-        return Run(denoiser, loss, validate, settings, plan["steps"], self.folder)(self.progress)
+        settings = settings.model_copy(update={"checks": spending.checks})
+        return Run(denoiser, loss, validate, settings, spending.steps, self.folder)(self.progress)
 
-    def _plan(
+    def _spending(
         self,
         denoiser: Denoiser,
         loss: Callable[[nn.Module, int], Tensor],
+        windows: WindowSource,
         second: np.ndarray,
-    ) -> dict[str, int]:
-        """Steps and held-out effort, fixed before the first step and kept for a run that continues.
-
-        Nothing later may look at the clock, or a run that was interrupted would end with other bits.
-        """
+    ) -> Spending:
+        """Fixed before the first step, and kept for a run that continues."""
         path = self.folder / "plan.json"
         if path.exists():
-            return dict(read_json(path))
+            return Spending(**read_json(path))
         settings = self.recipe.training
-        windows, members = min(_HELD_OUT[0], len(second)), _HELD_OUT[1]
-        calibration = _CALIBRATION[0]
-        steps = settings.steps
-        if steps is None:
+        apart = len(self._apart(windows, second))
+        held_out = len(second), apart, self.recipe.calibration.enough
+        if settings.steps is not None:
+            spending = Spending.in_full(settings.steps, settings, *held_out)
+        else:
             rehearsal = _Rehearsal(denoiser, loss)
-            share = steps_within(_TRAINING_SHARE * settings.time, rehearsal)
+            step = seconds_per_step(settings.time, rehearsal)
             rehearsal.undo()
-            step = _TRAINING_SHARE * settings.time / share
-            # One evaluation of a row costs about a third of a training step's share of that row.
-            row = step / settings.batch / 3
-            check = 0.1 * settings.time / settings.checks / (row * preset("fast").evaluations)
-            members = int(np.clip(check / windows, 4, members))
-            windows = int(np.clip(check / members, min(_FEWEST_CHECKED, windows), windows))
-            ensemble = row * preset("balanced").evaluations * _CALIBRATION[1]
-            calibration = int(np.clip(0.15 * settings.time / ensemble, _FEWEST_TO_CALIBRATE, calibration))
-            checking = (settings.checks + 1) * windows * members * row * preset("fast").evaluations
-            left = settings.time - checking - min(calibration, len(second)) * ensemble
-            steps = max(1, int(np.clip(left, 0.4 * settings.time, _TRAINING_SHARE * settings.time) / step))
-        plan = {
-            "steps": steps,
-            "windows": min(windows, len(second)),
-            "members": members,
-            "calibration": calibration,
-        }
-        write_json(path, plan)
-        return plan
+            spending = Spending.within(step, settings, *held_out)
+        write_json(path, asdict(spending))
+        return spending
+
+    def _apart(self, windows: WindowSource, second: np.ndarray) -> np.ndarray:
+        """Held-out windows to calibrate by."""
+        return apart(windows, second, self.recipe.horizon, FEWEST_TO_CALIBRATE)
 
     def _calibrate(
         self, model: FittedModel, known: Dataset, windows: WindowSource, second: np.ndarray, device: str
     ) -> None:
         """Fit the calibration on the part that early stopping held out."""
-        most, members = read_json(self.folder / "plan.json")["calibration"], _CALIBRATION[1]
-        kept = apart(windows, second, self.recipe.horizon, _FEWEST_TO_CALIBRATE)
-        kept = kept[np.linspace(0, len(kept) - 1, min(most, len(kept))).round().astype(int)]
+        spending = Spending(**read_json(self.folder / "plan.json"))
+        kept = self._apart(windows, second)
+        kept = kept[np.linspace(0, len(kept) - 1, spending.calibrated).round().astype(int)]
         found, broken = [], []
         for _, values, changed in ensembles(
-            model, windows, kept, members, preset("balanced"), "calibration", device
+            model, windows, kept, spending.calibrating, preset("balanced"), "calibration", device
         ):
             found.append(values)
             broken.append(changed)

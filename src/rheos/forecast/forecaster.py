@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rheos import __version__
 from rheos.core.errors import InputError, RheosError
 from rheos.core.files import read_json, write_json
 from rheos.data.calendar import through
@@ -332,9 +333,13 @@ def fit(
 
 
 def _partial(target: Path, recipe: Recipe, dataset: Dataset) -> Path:
-    """The folder of an unfinished run: continued when data and recipe are the same, else begun anew."""
+    """The folder of an unfinished run: continued if data, recipe and version are the same, else begun."""
     folder = target.with_name(target.name + ".partial")
-    identity = {"recipe": recipe.model_dump(mode="json"), "data": fingerprint(dataset)}
+    identity = {
+        "recipe": recipe.model_dump(mode="json"),
+        "data": fingerprint(dataset),
+        "rheos": __version__,
+    }
     marker = folder / "run.json"
     if marker.exists() and read_json(marker) == identity:
         return folder

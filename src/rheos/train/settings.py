@@ -60,16 +60,12 @@ class Training(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
-def steps_within(budget: float, step: Callable[[int], object], at_most: int = 1_000_000) -> int:
-    """How many calls of `step` fit into a budget, by timing a few of them.
+def seconds_per_step(budget: float, step: Callable[[int], object]) -> float:
+    """How long a training step takes, by timing a few of them.
 
     Args:
-        budget: seconds.
+        budget: seconds of the whole fit, of which this may take some hundredths.
         step: a rehearsal of one training step; must leave the model as it was.
-        at_most: upper limit of the answer.
-
-    Returns:
-        A number of steps, at least 1.
     """
     step(0)
     spent, calls = 0.0, 0
@@ -78,4 +74,4 @@ def steps_within(budget: float, step: Callable[[int], object], at_most: int = 1_
         step(calls + 1)
         spent += time.perf_counter() - began
         calls += 1
-    return max(1, min(at_most, int(budget * calls / spent)))
+    return spent / calls
