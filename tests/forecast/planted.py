@@ -148,8 +148,8 @@ PLANTED = [
     ),
     (
         "src/rheos/train/settings.py",
-        "int(budget * calls / spent)",
-        "int(budget * (calls + 1) / spent)",
+        "return spent / calls",
+        "return spent / (calls + 1)",
         "tests/train",
     ),
     (
@@ -255,5 +255,17 @@ PLANTED = [
         "if shown > seen:",
         "if shown < 0:",
         "tests/forecast/test_noisy_history.py",
+    ),
+    (
+        "src/rheos/forecast/spending.py",
+        "row = step / settings.batch / 3",
+        "row = step / settings.batch / 30",
+        "tests/forecast/test_spending.py",
+    ),
+    (
+        "src/rheos/forecast/spending.py",
+        "left = settings.time - (checks + 1) * windows * members * member - calibrated * ensemble",
+        "left = settings.time - calibrated * ensemble",
+        "tests/forecast/test_spending.py",
     ),
 ]
