@@ -73,12 +73,12 @@ def test_rank_bars_are_shares_over_expected_shares() -> None:
     counts = np.arange(1, 41)
     figure = figures.rank_chart(RankHistogram(counts=counts, independent_cases=100))
     bars = figure.axes[0].patches
-    assert len(bars) == 16
+    assert len(bars) == 20
     heights = np.array([bar.get_height() for bar in bars])
     widths = np.array([bar.get_width() for bar in bars])
     assert widths.sum() == pytest.approx(1)
     assert (heights * widths).sum() == pytest.approx(1)
-    assert heights[0] == pytest.approx((1 + 2 + 3) / counts.sum() / (3 / 40))
+    assert heights[0] == pytest.approx((1 + 2) / counts.sum() / (2 / 40))
 
 
 def test_rank_band_holds_nine_of_ten_chance_histograms() -> None:

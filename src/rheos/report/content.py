@@ -169,7 +169,7 @@ class RankHistogram:
     """How often the truth took each rank among the members.
 
     Attributes:
-        counts: `(members + 1,)`.
+        counts: `(ranks,)`, how often the truth fell on each rank or into each of as many equal bins.
         independent_cases: how many of the cases are worth an independent one (sets the expected band).
     """
 

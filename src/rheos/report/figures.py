@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_BARS = 16
+_MOST_BARS = 20  # as many as scorecards keep bins, so that their bars are alike
 _Z90 = 1.645
 
 
