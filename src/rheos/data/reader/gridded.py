@@ -1,7 +1,8 @@
 """NetCDF, Zarr and xarray: a time dimension, any spatial ones, some variables, by the CF conventions."""
 
 import warnings
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from functools import partial
 from pathlib import Path
 
 import cf_xarray  # noqa: F401  (the accessor that knows axes)
@@ -57,15 +58,7 @@ def from_netcdf(path: Path, options: DataOptions) -> Raw:
     else:
         kind = "is empty" if not magic else "is not a NetCDF file"
         raise SourceError(f"{origin!r} {kind}", advice="check what wrote it")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", xr.SerializationWarning)
-            with xr.open_dataset(path, engine=engine, cache=False) as dataset:
-                return from_grid(dataset, options, origin)
-    except SourceError:
-        raise
-    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, IndexError) as error:
-        raise _damaged(origin, "NetCDF file", error) from None
+    return _opened(partial(xr.open_dataset, path, engine=engine, cache=False), options, origin, "NetCDF file")
 
 
 def from_zarr(path: Path, options: DataOptions) -> Raw:
@@ -77,15 +70,22 @@ def from_zarr(path: Path, options: DataOptions) -> Raw:
     origin = str(path)
     if not any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata")):
         raise SourceError(f"{origin!r} is a folder without Zarr metadata", advice="check the path")
+    return _opened(
+        partial(xr.open_zarr, path, consolidated=None, chunks=None), options, origin, "Zarr folder"
+    )
+
+
+def _opened(open_it: Callable[[], xr.Dataset], options: DataOptions, origin: str, kind: str) -> Raw:
+    """Understand what opens; whatever a damaged file makes the library raise becomes one sentence."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", xr.SerializationWarning)
-            with xr.open_zarr(path, consolidated=None, chunks=None) as dataset:
+            with open_it() as dataset:
                 return from_grid(dataset, options, origin)
     except SourceError:
         raise
     except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, IndexError) as error:
-        raise _damaged(origin, "Zarr folder", error) from None
+        raise _damaged(origin, kind, error) from None
 
 
 def from_grid(dataset: xr.Dataset, options: DataOptions, origin: str) -> Raw:

@@ -13,7 +13,25 @@ from torch import Tensor
 from rheos.process.schedule.base import Schedule
 
 
-class Cosine(Schedule):
+class CosineAngle(Schedule):
+    """What schedules made of the angle b(t) share.
+
+    Attributes:
+        offset: s, keeps the noise from growing too slowly near t = 0.
+    """
+
+    offset: float = Field(default=0.008, ge=0.0, le=0.5)
+
+    @property
+    def _rate(self) -> float:
+        return math.pi / 2 / (1.0 + self.offset)
+
+    @property
+    def _first(self) -> float:
+        return self.offset * self._rate
+
+
+class Cosine(CosineAngle):
     """Variance preserving, squared signal falling as a squared cosine.
 
     Attributes:
@@ -21,7 +39,6 @@ class Cosine(Schedule):
     """
 
     kind: Literal["cosine"] = "cosine"
-    offset: float = Field(default=0.008, ge=0.0, le=0.5)
 
     @property
     def t_min(self) -> float:
@@ -32,14 +49,6 @@ class Cosine(Schedule):
     def t_max(self) -> float:
         """Stops where alpha >= 1e-3, so that dividing by alpha stays harmless."""
         return 0.999
-
-    @property
-    def _rate(self) -> float:
-        return math.pi / 2 / (1.0 + self.offset)
-
-    @property
-    def _first(self) -> float:
-        return self.offset * self._rate
 
     def alpha(self, t: Tensor) -> Tensor:
         """cos b / cos a."""

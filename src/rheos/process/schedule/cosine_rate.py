@@ -11,12 +11,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from rheos.process.schedule.base import Schedule
+from rheos.process.schedule.cosine import CosineAngle
 
 _HALVINGS = 60
 
 
-class CosineRate(Schedule):
+class CosineRate(CosineAngle):
     """Variance preserving, forgetting slowly at first, to a stated end.
 
     Attributes:
@@ -26,7 +26,6 @@ class CosineRate(Schedule):
 
     kind: Literal["cosine_rate"] = "cosine_rate"
     end: float = Field(default=0.005, gt=0.0, le=0.1)
-    offset: float = Field(default=0.008, ge=0.0, le=0.5)
 
     @property
     def t_min(self) -> float:
@@ -37,14 +36,6 @@ class CosineRate(Schedule):
     def t_max(self) -> float:
         """1, where alpha is `end`."""
         return 1.0
-
-    @property
-    def _rate(self) -> float:
-        return math.pi / 2 / (1.0 + self.offset)
-
-    @property
-    def _first(self) -> float:
-        return self.offset * self._rate
 
     def _integral(self, t: Tensor) -> Tensor:
         """I(t) cos^2 a, a = b(0): cos 2a (x - sin x) / 4r + sin 2a sin^2(x/2) / 2r with x = 2 r t."""

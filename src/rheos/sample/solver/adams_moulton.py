@@ -13,10 +13,11 @@ from torch import Tensor
 
 from rheos.process.schedule import Schedule
 from rheos.sample.solver.kernel import Path, adams_bashforth, adams_moulton, corrected, noise_level
-from rheos.sample.solver.solver import LinearMove, Solver, linear_moves
+from rheos.sample.solver.multistep import Multistep
+from rheos.sample.solver.solver import LinearMove, linear_moves
 
 
-class AdamsMoulton(Solver):
+class AdamsMoulton(Multistep):
     """Each answer also corrects the step that led to it: one order more for the same calls.
 
     Attributes:
@@ -26,17 +27,6 @@ class AdamsMoulton(Solver):
 
     kind: Literal["adams_moulton"] = "adams_moulton"
     order: int = Field(3, ge=2, le=5)
-    eta: float = Field(0.0, ge=0)
-
-    @property
-    def declared_order(self) -> int:
-        """`order`; at most 2 with noise, which past answers do not foresee."""
-        return min(self.order, 2) if self.eta > 0 else self.order
-
-    @property
-    def stochastic(self) -> bool:
-        """Where eta > 0."""
-        return self.eta > 0
 
     def plan(self, schedule: Schedule, fields: Tensor) -> tuple[LinearMove, ...]:
         """Weights of the last `order` answers at each step, correction included."""

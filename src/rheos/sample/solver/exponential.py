@@ -12,10 +12,11 @@ from torch import Tensor
 
 from rheos.process.schedule import Schedule
 from rheos.sample.solver.kernel import Path, adams_bashforth, noise_level
-from rheos.sample.solver.solver import LinearMove, Solver, linear_moves
+from rheos.sample.solver.multistep import Multistep
+from rheos.sample.solver.solver import LinearMove, linear_moves
 
 
-class Exponential(Solver):
+class Exponential(Multistep):
     """The linear part exactly, the denoiser's answers interpolated in log-SNR.
 
     Attributes:
@@ -25,17 +26,6 @@ class Exponential(Solver):
 
     kind: Literal["exponential"] = "exponential"
     order: int = Field(2, ge=1, le=4)
-    eta: float = Field(0.0, ge=0)
-
-    @property
-    def declared_order(self) -> int:
-        """`order`; at most 2 with noise, which past answers do not foresee."""
-        return min(self.order, 2) if self.eta > 0 else self.order
-
-    @property
-    def stochastic(self) -> bool:
-        """Where eta > 0."""
-        return self.eta > 0
 
     def plan(self, schedule: Schedule, fields: Tensor) -> tuple[LinearMove, ...]:
         """Weights of the last `order` answers at each step."""

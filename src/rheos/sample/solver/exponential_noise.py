@@ -16,10 +16,10 @@ from torch import Tensor
 from rheos.process.schedule import Schedule
 from rheos.sample.solver.direction import DirectionMove
 from rheos.sample.solver.kernel import FAR, Path, adams_bashforth_noise, noise_level
-from rheos.sample.solver.solver import Solver
+from rheos.sample.solver.multistep import Multistep
 
 
-class ExponentialNoise(Solver):
+class ExponentialNoise(Multistep):
     """The linear part exactly, the direction of the noise interpolated in log-SNR.
 
     Attributes:
@@ -29,17 +29,6 @@ class ExponentialNoise(Solver):
 
     kind: Literal["exponential_noise"] = "exponential_noise"
     order: int = Field(2, ge=1, le=4)
-    eta: float = Field(0.0, ge=0)
-
-    @property
-    def declared_order(self) -> int:
-        """`order`; at most 2 with noise, which past directions do not foresee."""
-        return min(self.order, 2) if self.eta > 0 else self.order
-
-    @property
-    def stochastic(self) -> bool:
-        """Where eta > 0."""
-        return self.eta > 0
 
     def plan(self, schedule: Schedule, fields: Tensor) -> tuple[DirectionMove, ...]:
         """Weights of the last `order` directions at each step, or of the answer at an infinite one."""
