@@ -17,7 +17,7 @@ from rheos.core.time_field import Kind
 from rheos.process import LinearFace, Process
 from rheos.sample.check import Gradients, check
 from rheos.sample.course import Course
-from rheos.sample.driver import adaptive, adjoint, checkpointed, corrected, parallel, sequential
+from rheos.sample.driver import adaptive, adjoint, checkpointed, corrected, parallel, sequential, truncated
 from rheos.sample.preset import Preset
 from rheos.sample.preset import preset as preset_of
 from rheos.sample.solver import Move
@@ -66,7 +66,8 @@ def sample(
         device: of the clips, by default that of the denoiser's parameters.
         trajectory: keep u at every node.
         gradients: whether and how clips can be differentiated: `stored` remembers every step, `checkpointed`
-            runs each again, `adjoint` solves the adjoint equation in one call's memory, with `midpoint` only.
+            runs each again, `adjoint` solves the adjoint equation in one call's memory, with `midpoint` only;
+            a number K goes through the last K steps alone.
 
     Returns:
         The clips in coded units and what they cost.
@@ -97,8 +98,7 @@ def sample(
             moves, inputs = counter.foreseen(course, u), _inputs(denoise, context)
             u = adjoint(counter, moves, process.schedule, course.fields(), u, inputs)
         else:
-            again = gradients == "checkpointed"
-            u = _drive(counter, course, u, draw, again, kept.append if trajectory else None)
+            u = _drive(counter, course, u, draw, gradients, kept.append if trajectory else None)
         clips = with_history(process.read(u, context), given)
     return Sample(
         clips=clips,
@@ -119,7 +119,7 @@ def _drive(
     course: Course,
     u: Tensor,
     draw: Callable[[Purpose, int], Tensor],
-    again: bool,
+    gradients: Gradients,
     visit: Callable[[Tensor], None] | None,
 ) -> Tensor:
     """The clip at the last node, by the driver that the preset asks for."""
@@ -139,7 +139,9 @@ def _drive(
                 visit(clip)
         return clips[-1]
     moves = counter.foreseen(course, u)
-    return (checkpointed if again else sequential)(counter, moves, u, of_step, visit)
+    if isinstance(gradients, int):
+        return truncated(counter, moves, u, of_step, visit, last=gradients)
+    return (checkpointed if gradients == "checkpointed" else sequential)(counter, moves, u, of_step, visit)
 
 
 class _Counter:
