@@ -362,4 +362,27 @@ PLANTED = [
         "torch.where(aim == stop, ends[0],",
         ADAPT,
     ),
+    (f"{DRIVER}/truncated.py", "index >= first", "index > first", GRAD),
+    (
+        f"{DRIVER}/checkpointed.py",
+        "index, *known, use_reentrant",
+        "index, known[0].detach(), *known[1:], use_reentrant",
+        GRAD,
+    ),
+    (f"{DRIVER}/adjoint.py", "with torch.no_grad():", "with torch.enable_grad():", GRAD),
+    (f"{DRIVER}/adjoint.py", "total = [known - part", "total = [known - 0.99 * part", GRAD),
+    ("src/rheos/sample/sample.py", "last=gradients)", "last=gradients + 1)", GRAD),
+    ("src/rheos/sample/check.py", "gradients < 1", "gradients < 0", GRAD),
+    (
+        "src/rheos/sample/preset.py",
+        "LogSNR(highest=28.0, lowest=0.014)",
+        "LogSNR(highest=60.0, lowest=0.01)",
+        PROBE,
+    ),
+    (
+        "src/rheos/sample/preset.py",
+        '"fast": Preset(solver=UniPC(order=3)',
+        '"fast": Preset(solver=DPMpp2M()',
+        PROBE,
+    ),
 ]
