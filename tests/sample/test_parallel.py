@@ -14,6 +14,7 @@ from rheos.sample import Preset, sample
 from rheos.sample.correction import Langevin
 from rheos.sample.driver import Parallel, parallel, sequential
 from rheos.sample.solver import DDIM, Ancestral, DPMpp2M, Heun, Midpoint, SingleStep
+from rheos.sample.windows import Windows
 
 F64 = torch.float64
 SINGLE = [DDIM(), DDIM(eta=0.5), Ancestral(), Heun(), Midpoint(), SingleStep(), SingleStep(order=3)]
@@ -30,14 +31,14 @@ def run(solver, schedule, how, fields=FIELDS):
     u, noise = torch.randn(3, 4, 2, dtype=F64), torch.randn(60, 3, 4, 2, dtype=F64)
     calls = []
 
-    def answers(copies):
+    def answers(window):
         def many(v, t):
-            calls.append(copies)
+            calls.append(window.copies)
             return answer(v, t)
 
         return many
 
-    nodes = parallel(answers, solver, schedule, fields, u, noise.__getitem__, how)
+    nodes = parallel(answers, Windows.of(solver, schedule, fields, u), u, noise.__getitem__, how)
     exact = [u]
     moves = [move.to(u) for move in solver.plan(schedule, fields)]
     sequential(answer, moves, u, noise.__getitem__, lambda v: exact.append(v.clone()))
@@ -75,14 +76,15 @@ def test_a_sweep_is_the_sum_of_increments():
     alpha = schedule.alpha(FIELDS)
     seen = []
 
-    def answers(copies):
+    def answers(window):
         def many(v, t):
             seen.append(v.clone())
             return answer(v, t)
 
         return many
 
-    parallel(answers, solver, schedule, FIELDS, u, None, Parallel(window=12, tolerance=0.0))
+    windows = Windows.of(solver, schedule, FIELDS, u)
+    parallel(answers, windows, u, None, Parallel(window=12, tolerance=0.0))
     moves = [move.to(u) for move in solver.plan(schedule, FIELDS)]
     y = (u / alpha[0]).expand(13, 2, 1).clone()
     for sweep in range(3):
