@@ -7,7 +7,7 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.core.keys import Key
 from rheos.core.protocols import Posterior
-from rheos.core.time_field import expand
+from rheos.core.time_field import expand, with_clean_history
 from rheos.process import Process
 from rheos.process.schedule import CondOT, Cosine, Linear
 from rheos.sample import Preset, sample
@@ -97,6 +97,14 @@ def test_a_sweep_is_the_sum_of_increments():
             after = x * moves[i].scale + moves[i].weights[0] * answer(x, FIELDS[i])
             increments.append(after / alpha[i + 1] - y[i : i + 1])
         y = torch.cat((y[:1], y[:1] + torch.cat(increments).cumsum(0)))
+
+
+def test_clean_frames_say_nothing_of_the_level_that_a_tolerance_is_in_units_of():
+    fields = torch.stack([with_clean_history(t, 2, 5) for t in FIELDS])
+    for schedule in (Linear(), CondOT()):
+        windows = Windows.of(DDIM(), schedule, fields, torch.zeros(3, 5, 1, dtype=F64))
+        levels = torch.cat([level.flatten() for level in windows.levels])
+        torch.testing.assert_close(levels, schedule.sigma(FIELDS[:-1]), rtol=1e-14, atol=0)
 
 
 def test_through_sample_with_history_and_a_context():

@@ -175,7 +175,7 @@ class _Counter:
         return plan
 
     def at_once(self, windows: Windows, like: Tensor, most: int) -> Callable[[Window], Answer]:
-        """The denoiser of windows of at most so many steps, each of which counts as a call, foreseen alike."""
+        """The denoiser of windows of at most so many steps, each of which counts as a call."""
         at = getattr(self._denoise, "at", None)
         alone: Any = self._denoise if at is None else at(windows.alone.times, like)
         every = at and at(windows.times, like[:1].expand(windows.steps * len(like), *like.shape[1:]))
