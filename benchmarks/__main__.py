@@ -1,4 +1,4 @@
-"""`python -m benchmarks [skill|cost|speed|page] ...`: measure, keep figures as JSON, write the page.
+"""`python -m benchmarks [skill|cost|speed|steps|page] ...`: measure, keep figures as JSON, write the page.
 
 Figures lie in benchmarks/results, one file a measurement; docs/benchmarks.md is made from them alone. `speed`
 is measured when asked for, in an environment that has the extra speed-peers.
@@ -7,14 +7,16 @@ is measured when asked for, in an environment that has the extra speed-peers.
 import argparse
 from pathlib import Path
 
-from benchmarks import cost, page, skill, speed
+from benchmarks import cost, page, skill, speed, steps
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="*", default=["skill", "cost", "page"], help="skill, cost, speed, page")
+    parser.add_argument(
+        "what", nargs="*", default=["skill", "cost", "steps", "page"], help="skill, cost, speed, steps, page"
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     parser.add_argument("--time", default="10m", help="training budget of each set")
     parser.add_argument("--sets", nargs="*", default=list(skill.CASES), help="which sets")
@@ -29,6 +31,8 @@ def main() -> None:
         cost.run(results)
     if "speed" in chosen.what:
         speed.run(results, HERE.parent / "docs" / "images", chosen.device)
+    if "steps" in chosen.what:
+        steps.run(results)
     if "page" in chosen.what:
         page.write(results, HERE.parent / "docs" / "benchmarks.md")
 

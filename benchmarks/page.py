@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from benchmarks import steps
 from rheos.core.files import read_json, write_text
 
 HEAD = """# Benchmarks
@@ -28,6 +29,8 @@ def write(results: Path, out: Path) -> None:
     if (results / "cost.json").exists():
         parts.append(_cost(read_json(results / "cost.json")))
     parts += [_speed(read_json(path)) for path in sorted(results.glob("speed*.json"))]
+    if (results / "steps.json").exists():
+        parts.append(steps.section(read_json(results / "steps.json")))
     write_text(out, "\n".join(parts))
 
 

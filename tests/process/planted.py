@@ -318,8 +318,8 @@ PLANTED = [
     ),
     (
         "src/rheos/process/coordinates/bridge.py",
-        "torch.addcmul(u, share, _start(context))",
-        "torch.addcmul(u, 1.0 - share, _start(context))",
+        "torch.addcmul(u, self.share, _start(context))",
+        "torch.addcmul(u, 1.0 - self.share, _start(context))",
     ),
     (
         "src/rheos/process/coordinates/bridge.py",

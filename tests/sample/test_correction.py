@@ -13,9 +13,10 @@ from rheos.denoise.oracle import GaussianOracle
 from rheos.process import Process
 from rheos.process.schedule import EDM, CondOT, Cosine, Linear
 from rheos.sample import Preset, sample, variance_ratio
-from rheos.sample.correction import CORRECTIONS, Langevin, Node, TimeShift, Underdamped
+from rheos.sample.correction import CORRECTIONS, Langevin, TimeShift, Underdamped, inner_nodes
 from rheos.sample.driver import corrected
 from rheos.sample.grid import LogSNR
+from rheos.sample.plan import Plan
 from rheos.sample.solver import DDIM, Ancestral, DPMpp2M, Exponential, Heun
 
 F64 = torch.float64
@@ -31,7 +32,8 @@ def never(step):
 
 
 def node_of(u, t, schedule, before=0.95, after=0.1):
-    return Node(u, t, time(before), time(after), schedule)
+    (node,) = inner_nodes(schedule, torch.stack((time(before), t, time(after))), u)
+    return node
 
 
 def modes_denoiser(schedule):
@@ -55,10 +57,11 @@ def test_langevin_follows_its_variance_to_a_known_bias(schedule, sweeps):
     drawn = iter(range(1, sweeps + 1))
     start = law.sqrt() * basis[:, 0]
     denoise = modes_denoiser(schedule)
+    node = node_of(start, t, schedule)
     u, same = Langevin(snr=snr, sweeps=sweeps).apply(
-        node_of(start, t, schedule), lambda v, s: denoise(v, s).mean, lambda: basis[:, next(drawn)]
+        start, node, lambda v, s: denoise(v, s).mean, lambda: basis[:, next(drawn)]
     )
-    assert same is t
+    assert same is node.time
     variance = law
     for _ in range(sweeps):
         variance = (1 - share * sigma2 / law) ** 2 * variance + 2 * share * sigma2
@@ -105,7 +108,8 @@ def test_the_published_step_length_takes_norms_of_each_clip():
     schedule, t, snr = EDM(), time(0.5), 0.16
     torch.manual_seed(0)
     u, z, clean = torch.randn(3, 4, 5, 2, dtype=F64)
-    found, _ = Langevin(snr=snr, rule="norm").apply(node_of(u, t, schedule), lambda v, s: clean, lambda: z)
+    part = Langevin(snr=snr, rule="norm")
+    found, _ = part.apply(u, node_of(u, t, schedule), lambda v, s: clean, lambda: z)
     sigma = float(schedule.sigma(t))
     for row in range(4):
         s = (clean[row] - u[row]) / sigma**2
@@ -161,7 +165,7 @@ def test_variance_says_which_time_it_is(schedule):
             u = u * float((schedule.sigma(time(t)) ** 2 + spread * schedule.alpha(time(t)) ** 2).sqrt())
             part = TimeShift(window=0.2, data_variance=spread)
             for nominal in (t, t - 0.02, t + 0.03):
-                _, found = part.apply(node_of(u, time(nominal), schedule), None, None)
+                _, found = part.apply(u, node_of(u, time(nominal), schedule), None, None)
                 # The variance of a variance is 2 / n: three of its deviations, and the grid's spacing.
                 grid = torch.linspace(t - 0.05, t + 0.05, 101, dtype=F64)
                 law = schedule.sigma(grid) ** 2 + spread * schedule.alpha(grid) ** 2
@@ -175,14 +179,15 @@ def test_excess_noise_moves_the_time_by_the_inverse_of_sigma():
     torch.manual_seed(2)
     u = torch.randn(1, 1000, 1, dtype=F64)
     u = (u - u.mean()) / u.std() * float(schedule.sigma(t)) * 1.03
-    _, found = TimeShift(window=0.1).apply(node_of(u, t, schedule), None, None)
+    _, found = TimeShift(window=0.1).apply(u, node_of(u, t, schedule), None, None)
     expected = schedule.time_at(-2.0 * torch.log(1.03 * schedule.sigma(t)))
     assert float(found) > 0.5
     assert float(found) == pytest.approx(float(expected), abs=0.1 / 200)
-    _, held = TimeShift(window=0.001).apply(node_of(u, t, schedule), None, None)
+    _, held = TimeShift(window=0.001).apply(u, node_of(u, t, schedule), None, None)
     assert float(held) == pytest.approx(0.5005, abs=1e-9)
     part = TimeShift(window=0.1, cutoff=0.6)
-    assert part.apply(node_of(u, t, schedule), None, None)[1] is t
+    node = node_of(u, t, schedule)
+    assert part.apply(u, node, None, None)[1] is node.time
 
 
 @pytest.mark.parametrize("solver", [DDIM(), Exponential(order=3)], ids=lambda s: s.name())
@@ -196,13 +201,16 @@ def test_a_window_of_nothing_changes_no_bit_and_shifted_steps_start_from_the_shi
         return torch.sin(2.0 * v) + expand(t, v)
 
     def run(part, nodes=fields):
-        return corrected(denoise, solver, schedule, nodes, u, part, never, never)
+        def again(fields):
+            return Plan.of(solver, schedule, fields, u, corrected=True)
+
+        return corrected(denoise, again(nodes), again, nodes, u, part, never, never)
 
     assert torch.equal(run((TimeShift(window=0.0),)), run(()))
 
     class Later(TimeShift):
-        def apply(self, node, denoise, draw):
-            return node.u, node.time + torch.tensor([[0.02], [0.05]], dtype=F64)
+        def apply(self, u, node, denoise, draw):
+            return u, node.time + torch.tensor([[0.02], [0.05]], dtype=F64)
 
     # The step to a node goes to its nominal time; the one from it starts at the shifted time.
     moved = run((Later(),))
@@ -226,6 +234,8 @@ def test_noise_of_corrections_is_drawn_once_each():
 
     fields = torch.tensor([0.9, 0.5, 0.1, 0.0], dtype=F64)
     parts = (Langevin(sweeps=2), Langevin())
-    corrected(lambda v, t: v, DDIM(), Linear(), fields, torch.ones(1, 1, 1, dtype=F64), parts, never, draw)
+    u = torch.ones(1, 1, 1, dtype=F64)
+    plan = Plan.of(DDIM(), Linear(), fields, u, corrected=True)
+    corrected(lambda v, t: v, plan, never, fields, u, parts, never, draw)
     assert seen == list(range(6))
     assert {Langevin, Underdamped, TimeShift} == set(CORRECTIONS)

@@ -6,7 +6,9 @@ Three accounts, each with its bound of full-size operations an evaluation:
     conversion   1 for the input scale and 2 for the mean; none where the scale is 1 and the output the mean
     coordinates  1 product with a small matrix for frame mixing, 1 operation for an anchor or a bridge
 
-Between two network calls there is nothing else: no coefficient, no float64, no cast or copy, no wait.
+Between two network calls there is nothing else: no coefficient, no float64, no cast or copy, no wait. So it
+is between corrections. Steps made at once wait for their agreement; coefficients at times that a clip chooses
+itself are computed when it has chosen.
 """
 
 import pytest
@@ -23,9 +25,21 @@ from rheos.process.coordinates import Anchored, Bridge, FrameMixing, GaussianPro
 from rheos.process.noise import White
 from rheos.process.schedule import EDM, Cosine, Follmer
 from rheos.sample import Preset, sample
-from rheos.sample.correction import Langevin
+from rheos.sample.correction import Langevin, Underdamped
 from rheos.sample.course import Course
-from rheos.sample.solver import DDIM, AdamsMoulton, Ancestral, DPMpp2M, Exponential, Heun, Midpoint, UniPC
+from rheos.sample.driver import Parallel
+from rheos.sample.grid import LogSNR
+from rheos.sample.solver import (
+    DDIM,
+    AdamsMoulton,
+    Ancestral,
+    DPMpp2M,
+    Exponential,
+    Heun,
+    Midpoint,
+    SingleStep,
+    UniPC,
+)
 
 SHAPE, EVALUATIONS, F64 = (4, 6, 3), 9, torch.float64
 VIEWS = {"view", "_unsafe_view", "expand", "select", "slice", "unbind", "detach", "alias"}
@@ -38,7 +52,7 @@ class Ledger(TorchDispatchMode):
     def __init__(self, entries):
         super().__init__()
         self.entries, self.calls, self.paused = entries, 0, False
-        self.lines, self.doubles, self.crossed = [], 0, 0
+        self.lines, self.doubled, self.crossed = [], [], 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
@@ -48,9 +62,13 @@ class Ledger(TorchDispatchMode):
             made = [one for one in many if torch.is_tensor(one)]
             self.lines.append((self.calls, name, sum(one.numel() >= self.entries for one in made)))
             given = [one for one in (*made, *args) if torch.is_tensor(one)]
-            self.doubles += any(one.dtype == F64 for one in given)
+            self.doubled += [self.calls] if any(one.dtype == F64 for one in given) else []
             self.crossed += len({one.device for one in given}) > 1
         return out
+
+    def doubles_between(self):
+        """How many operations in float64 there are between the first and the last call."""
+        return sum(0 < call < self.calls for call in self.doubled)
 
     def between(self):
         """Between each two calls: operations on whole clips, and the names of all others."""
@@ -78,7 +96,7 @@ def context_of():
     return Context(history_frames=2, history=clip[:, :2], anchor=clip, anchor_scale=clip[:, :1, :1].abs() + 1)
 
 
-def account(solver, process, prediction="x0", monkeypatch=None, context=None, corrections=()):
+def account(solver, process, prediction="x0", monkeypatch=None, context=None, **options):
     """The ledger of one call of `sample`, and the streams that were drawn from."""
     network, drawn = Network(), []
     draw = White.draw
@@ -92,12 +110,12 @@ def account(solver, process, prediction="x0", monkeypatch=None, context=None, co
 
     monkeypatch.setattr(White, "draw", noted)
     denoiser = Denoiser(network, process, prediction)
-    preset = Preset(solver=solver, evaluations=EVALUATIONS, corrections=corrections)
+    preset = Preset(solver=solver, evaluations=EVALUATIONS, **options)
     with Ledger(SHAPE[0] * SHAPE[1] * SHAPE[2]) as ledger:
         network.ledger = ledger
         key = Key.of(0, SHAPE[0])
         sample(denoiser, SHAPE, key=key, context=context or Context(), preset=preset)
-    assert ledger.calls == EVALUATIONS or corrections
+    assert ledger.calls == EVALUATIONS or options
     return ledger, drawn
 
 
@@ -169,8 +187,44 @@ def test_nothing_in_the_loop_is_float64_and_without_noise_nothing_is_drawn(solve
         ledger, drawn = account(solver, process, "preconditioned", monkeypatch, context_of())
         assert drawn == [(Purpose.START, 0)]
     start = [name for call, name, _ in ledger.lines if call == 0]
-    assert ledger.doubles <= (2 if history == "clean" else 1)
+    assert len(ledger.doubled) <= (2 if history == "clean" else 1)
     assert len(start) < 12, start
+
+
+CORRECTIONS = [
+    (Langevin(), 4),
+    (Langevin(sweeps=3), 4),
+    (Underdamped(sweeps=1), 4),
+    (Underdamped(sweeps=3), 7),
+]
+
+
+@pytest.mark.parametrize("history", ["clean", "diffused"])
+@pytest.mark.parametrize(("part", "most"), CORRECTIONS, ids=repr)
+def test_a_correction_at_known_times_computes_nothing_but_its_formula(part, most, history, monkeypatch):
+    """The second call, as above: nothing small, nothing in float64, as many operations as the formula has."""
+    process, context = Process(Cosine(), FrameMixing(), history=history), context_of()
+    for _ in range(2):
+        ledger, _ = account(DDIM(), process, "preconditioned", monkeypatch, context, corrections=(part,))
+    full, others = ledger.between()
+    assert others == []
+    # A step's last two and a correction's first come between the same two calls; 3 are the denoiser's.
+    assert max(full) == most + 3
+    assert ledger.doubles_between() == 0
+
+
+@pytest.mark.parametrize("history", ["clean", "diffused"])
+@pytest.mark.parametrize("solver", [DDIM(), DDIM(eta=0.5), Heun(), Midpoint(), SingleStep(order=3)], ids=repr)
+@pytest.mark.parametrize("window", [1, 3, 40])
+def test_steps_made_at_once_compute_only_whether_they_agree(solver, window, history, monkeypatch):
+    """The second call: beside the clips' own operations how far they moved, and one answer to wait for."""
+    process, context = Process(Cosine(), FrameMixing(), history=history), context_of()
+    how = Parallel(window=window, tolerance=0.01)
+    for _ in range(2):
+        ledger, _ = account(solver, process, "preconditioned", monkeypatch, context, parallel=how)
+    _, others = ledger.between()
+    assert set(others) <= {"mean", "mul", "pow", "le", "all", "_local_scalar_dense"}, set(others)
+    assert ledger.doubles_between() == 0
 
 
 @pytest.mark.parametrize("solver", [DDIM(eta=1.0), Ancestral(), DPMpp2M(eta=1.0)], ids=repr)
@@ -246,6 +300,37 @@ def test_answers_at_known_times_are_the_denoisers_own(prediction, coordinates, s
     for field in (*fields, fields[2].clone()):
         expected = denoiser(u, field, context).mean
         torch.testing.assert_close(known(u, field, context).mean, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("history", ["clean", "diffused"])
+@pytest.mark.parametrize("solver", [DDIM(), Heun(), SingleStep(order=3)], ids=repr)
+@pytest.mark.parametrize(
+    ("coordinates", "schedule"),
+    [
+        (Identity(), Cosine()),
+        (Identity(), EDM()),
+        (FrameMixing(), Cosine()),
+        (Anchored() * FrameMixing(), Cosine()),
+        (GaussianProcess(), Cosine()),
+        (Bridge(), Cosine()),
+    ],
+    ids=str,
+)
+def test_steps_made_at_once_have_each_its_own_coefficients(coordinates, schedule, solver, history):
+    """At convergence they are one step after the other, whatever the network sees and is told."""
+    process, context = Process(schedule, coordinates, history=history), context_of()
+    network = nn.Module()
+    network.forward = lambda x, level, context: torch.tanh(x + 0.1 * level[..., None])
+    denoiser, key = Denoiser(network, process, "preconditioned", 0.7), Key.of(0, SHAPE[0])
+
+    def clips(how):
+        preset = Preset(solver=solver, grid=LogSNR(), evaluations=9, parallel=how)
+        return sample(denoiser, SHAPE, key=key, context=context, dtype=F64, preset=preset).clips
+
+    plain = clips(None)
+    for window in (1, 2, 20):
+        at_once = clips(Parallel(window=window, tolerance=0.0))
+        torch.testing.assert_close(at_once, plain, rtol=1e-9, atol=1e-10)
 
 
 def test_a_course_is_a_value():

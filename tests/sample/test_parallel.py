@@ -7,13 +7,14 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.core.keys import Key
 from rheos.core.protocols import Posterior
-from rheos.core.time_field import expand
+from rheos.core.time_field import expand, with_clean_history
 from rheos.process import Process
 from rheos.process.schedule import CondOT, Cosine, Linear
 from rheos.sample import Preset, sample
 from rheos.sample.correction import Langevin
 from rheos.sample.driver import Parallel, parallel, sequential
 from rheos.sample.solver import DDIM, Ancestral, DPMpp2M, Heun, Midpoint, SingleStep
+from rheos.sample.windows import Windows
 
 F64 = torch.float64
 SINGLE = [DDIM(), DDIM(eta=0.5), Ancestral(), Heun(), Midpoint(), SingleStep(), SingleStep(order=3)]
@@ -30,14 +31,14 @@ def run(solver, schedule, how, fields=FIELDS):
     u, noise = torch.randn(3, 4, 2, dtype=F64), torch.randn(60, 3, 4, 2, dtype=F64)
     calls = []
 
-    def answers(copies):
+    def answers(window):
         def many(v, t):
-            calls.append(copies)
+            calls.append(window.copies)
             return answer(v, t)
 
         return many
 
-    nodes = parallel(answers, solver, schedule, fields, u, noise.__getitem__, how)
+    nodes = parallel(answers, Windows.of(solver, schedule, fields, u), u, noise.__getitem__, how)
     exact = [u]
     moves = [move.to(u) for move in solver.plan(schedule, fields)]
     sequential(answer, moves, u, noise.__getitem__, lambda v: exact.append(v.clone()))
@@ -75,14 +76,15 @@ def test_a_sweep_is_the_sum_of_increments():
     alpha = schedule.alpha(FIELDS)
     seen = []
 
-    def answers(copies):
+    def answers(window):
         def many(v, t):
             seen.append(v.clone())
             return answer(v, t)
 
         return many
 
-    parallel(answers, solver, schedule, FIELDS, u, None, Parallel(window=12, tolerance=0.0))
+    windows = Windows.of(solver, schedule, FIELDS, u)
+    parallel(answers, windows, u, None, Parallel(window=12, tolerance=0.0))
     moves = [move.to(u) for move in solver.plan(schedule, FIELDS)]
     y = (u / alpha[0]).expand(13, 2, 1).clone()
     for sweep in range(3):
@@ -95,6 +97,14 @@ def test_a_sweep_is_the_sum_of_increments():
             after = x * moves[i].scale + moves[i].weights[0] * answer(x, FIELDS[i])
             increments.append(after / alpha[i + 1] - y[i : i + 1])
         y = torch.cat((y[:1], y[:1] + torch.cat(increments).cumsum(0)))
+
+
+def test_clean_frames_say_nothing_of_the_level_that_a_tolerance_is_in_units_of():
+    fields = torch.stack([with_clean_history(t, 2, 5) for t in FIELDS])
+    for schedule in (Linear(), CondOT()):
+        windows = Windows.of(DDIM(), schedule, fields, torch.zeros(3, 5, 1, dtype=F64))
+        levels = torch.cat([level.flatten() for level in windows.levels])
+        torch.testing.assert_close(levels, schedule.sigma(FIELDS[:-1]), rtol=1e-14, atol=0)
 
 
 def test_through_sample_with_history_and_a_context():

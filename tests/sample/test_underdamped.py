@@ -8,7 +8,7 @@ import torch
 from rheos.process import Process
 from rheos.process.schedule import EDM, CondOT, Cosine, Linear
 from rheos.sample import Preset, variance_ratio
-from rheos.sample.correction import Langevin, Node, Underdamped
+from rheos.sample.correction import Langevin, Underdamped, inner_nodes
 from rheos.sample.grid import LogSNR
 from rheos.sample.solver import DDIM, Ancestral
 
@@ -52,9 +52,9 @@ def push(part, schedule, t, means, spread):
     rows = torch.cat((torch.zeros_like(basis[:1]), basis))
     drawn = iter(range(1, count))
     start = means + spread * rows[:, 0]
-    node = Node(start, t, torch.tensor(0.95, dtype=F64), torch.tensor(0.1, dtype=F64), schedule)
-    u, same = part.apply(node, denoiser(schedule), lambda: rows[:, next(drawn)])
-    assert same is t
+    (node,) = inner_nodes(schedule, torch.stack((torch.tensor(0.95, dtype=F64), t, 0.25 * t)), start)
+    u, same = part.apply(start, node, denoiser(schedule), lambda: rows[:, next(drawn)])
+    assert same is node.time
     assert next(drawn, None) is None, "less noise was drawn than sweeps"
     return u[0, 0], (u[1:] - u[:1]).square().sum((0, 1))
 
@@ -94,10 +94,10 @@ def test_one_sweep_is_a_langevin_step_of_half_the_square():
     schedule, t = EDM(), torch.tensor(0.5, dtype=F64)
     torch.manual_seed(0)
     u, z = torch.randn(2, 3, 4, len(MODES), dtype=F64)
-    node = Node(u, t, t, t, schedule)
-    found, _ = Underdamped(step=0.3, sweeps=1).apply(node, denoiser(schedule), lambda: z)
+    (node,) = inner_nodes(schedule, torch.stack((t, t, t)), u)
+    found, _ = Underdamped(step=0.3, sweeps=1).apply(u, node, denoiser(schedule), lambda: z)
     # Langevin's e is 2 snr^2 sigma^2.
-    same, _ = Langevin(snr=0.15).apply(node, denoiser(schedule), lambda: z)
+    same, _ = Langevin(snr=0.15).apply(u, node, denoiser(schedule), lambda: z)
     torch.testing.assert_close(found, same, rtol=1e-12, atol=1e-13)
 
 

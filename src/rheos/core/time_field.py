@@ -86,6 +86,11 @@ def expand_each(fields: Tensor, like: Tensor) -> tuple[Tensor, ...]:
     return cast.reshape(cast.shape + (1,) * (like.ndim - axes)).unbind(0)
 
 
+def rows_of(field: Tensor, part: slice) -> Tensor:
+    """A view of a left-aligned field for some of the clips; what all clips share stays as it is."""
+    return field if field.ndim == 0 or len(field) == 1 else field[part]
+
+
 def per_frame(field: Tensor, batch: int, frames: int) -> Tensor:
     """Give a scalar, per-clip or per-frame field the full shape `(batch, frames)`.
 

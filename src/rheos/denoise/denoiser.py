@@ -1,5 +1,7 @@
 """The denoiser: a network, told what its input and output mean, answers for u_0 given u_t."""
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -94,7 +96,8 @@ class Denoiser(nn.Module):
             times: what it will be asked about.
             like: a clip, whose shape, dtype and device those to come have.
         """
-        return AtTimes(self, times, like)
+        rows = rows_at(self.prediction, self.process, self.sigma_data, times, Kind.of(like))
+        return AtTimes(self, times.fields, rows)
 
     def forward(
         self, u: Float[Tensor, "b f *features"], t: Tensor, context: Context | None = None
@@ -115,12 +118,24 @@ class Denoiser(nn.Module):
 class AtTimes:
     """A denoiser that computes no coefficient, moves nothing and waits for nothing at times it knows."""
 
-    def __init__(self, denoiser: Denoiser, times: Times, like: Tensor) -> None:
+    def __init__(self, denoiser: Denoiser, fields: Sequence[Tensor], rows: Mapping[int, Row]) -> None:
         """See :meth:`Denoiser.at`."""
         self._denoiser = denoiser
         # Held, so that no other field gets the place of one of these: rows are found by identity.
-        self._times = times
-        self._rows = rows_at(denoiser.prediction, denoiser.process, denoiser.sigma_data, times, Kind.of(like))
+        self._fields = tuple(fields)
+        self._rows = rows
+
+    def rows(self, part: slice, fields: Sequence[Tensor]) -> "AtTimes":
+        """The same for some of the clips: views, no coefficient is computed again.
+
+        Args:
+            part: which clips.
+            fields: these clips' rows of the times it knows, in their order, as it will be asked about them.
+        """
+        pairs = zip(self._fields, fields, strict=True)
+        return AtTimes(
+            self._denoiser, fields, {id(field): self._rows[id(own)].rows(part) for own, field in pairs}
+        )
 
     def __call__(self, u: Tensor, t: Tensor, context: Context) -> Posterior:
         """The posterior mean of u_0; at other times by the denoiser itself."""

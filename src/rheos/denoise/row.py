@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from rheos.core.time_field import Kind, Times, clip_level, expand_each, per_frame_each
+from rheos.core.time_field import Kind, Times, clip_level, expand_each, per_frame_each, rows_of
 from rheos.denoise.prediction import Prediction, coefficients, input_scale
 from rheos.process.coordinates import Seen
 from rheos.process.process import Process
@@ -31,6 +31,15 @@ class Row:
     seen: Seen
     level: Tensor
     mean: tuple[Tensor, Tensor] | None
+
+    def rows(self, part: slice) -> "Row":
+        """Views of the same for some of the clips."""
+        return Row(
+            scale=None if self.scale is None else rows_of(self.scale, part),
+            seen=self.seen.rows(part),
+            level=self.level[part],
+            mean=None if self.mean is None else (rows_of(self.mean[0], part), rows_of(self.mean[1], part)),
+        )
 
 
 def rows(

@@ -2,22 +2,27 @@
 
 from typing import Literal
 
-from rheos.core.errors import IncompatibleError
+from rheos.core.errors import IncompatibleError, InputError
 from rheos.process import Process
 from rheos.sample.path import Synchronous
 from rheos.sample.preset import Preset
 from rheos.sample.solver import Midpoint, SingleStep
 
-Gradients = Literal["none", "stored", "checkpointed", "adjoint"]
-"""Whether clips can be differentiated, and how."""
+Gradients = Literal["none", "stored", "checkpointed", "adjoint"] | int
+"""Whether clips can be differentiated, and how; a number is that of the last steps gradients go through."""
 
 
 def check(process: Process, preset: Preset, gradients: Gradients, trajectory: bool) -> None:
     """Check all that `sample` is asked to join.
 
     Raises:
+        InputError: gradients are to go through less than one step.
         IncompatibleError: two of them do not go together.
     """
+    if isinstance(gradients, int) and gradients < 1:
+        raise InputError(
+            f"gradients={gradients}, but they go through the last step at least: give 1 or more."
+        )
     if preset.stochastic and not process.noise.gaussian:
         raise IncompatibleError(
             f"solver {preset.solver.name()!r} with these settings and corrections adds Gaussian noise, but "
@@ -31,7 +36,7 @@ def check(process: Process, preset: Preset, gradients: Gradients, trajectory: bo
 
 def _check_gradients(preset: Preset, gradients: Gradients, trajectory: bool) -> None:
     """Raise where a way to gradients does not go with the rest."""
-    if gradients in ("checkpointed", "adjoint") and preset.corrections:
+    if gradients not in ("none", "stored") and preset.corrections:
         raise IncompatibleError(
             f"gradients={gradients!r} goes through the solver's steps alone, but the preset has corrections: "
             "use gradients='stored'."
@@ -52,10 +57,10 @@ def _check_parallel(preset: Preset, gradients: Gradients) -> None:
             f"steps are made at once where each depends on its own start alone, but solver "
             f"{preset.solver.name()!r} with these settings looks further: use ddim, heun or midpoint."
         )
-    if preset.corrections or gradients in ("checkpointed", "adjoint"):
+    if preset.corrections or gradients not in ("none", "stored"):
         raise IncompatibleError(
-            "corrections, checkpoints and the adjoint follow one step after the other, and the preset makes "
-            "many at once: leave out its `parallel`."
+            "corrections, checkpoints, the last steps' gradients and the adjoint follow one step after the "
+            "other, and the preset makes many at once: leave out its `parallel`."
         )
 
 

@@ -10,12 +10,13 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from rheos.core.time_field import Kind, Times, with_history_at
+from rheos.core.time_field import Kind, with_history_at
 from rheos.process.schedule import Schedule
 from rheos.sample.grid import TimeGrid
 from rheos.sample.path import Path
+from rheos.sample.plan import Plan
 from rheos.sample.preset import Preset
-from rheos.sample.solver import Move, ready
+from rheos.sample.windows import Windows
 
 _KEPT = 32
 
@@ -42,17 +43,13 @@ class Course:
         """The time fields of all nodes; not to be written to."""
         return _fields(self)
 
-    def plan(self) -> "Plan":
-        """The solver's plan between them."""
+    def plan(self) -> Plan:
+        """The plan between them."""
         return _plan(self)
 
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A solver's moves in the clips' dtype and on their device, and all times at which they ask."""
-
-    moves: tuple[Move, ...]
-    times: Times
+    def windows(self) -> Windows:
+        """The plan of steps that are made many at once."""
+        return _windows(self)
 
 
 def time_fields(
@@ -91,5 +88,12 @@ def _fields(course: Course) -> Tensor:
 @lru_cache(maxsize=_KEPT)
 @torch.inference_mode(False)
 def _plan(course: Course) -> Plan:
-    moves = ready(course.preset.solver.plan(course.schedule, course.fields()), course.kind.example())
-    return Plan(tuple(moves), Times(tuple(time for move in moves for time in move.times)))
+    preset, fields = course.preset, course.fields()
+    like, corrected = course.kind.example(), bool(preset.corrections)
+    return Plan.of(preset.solver, course.schedule, fields, like, corrected=corrected)
+
+
+@lru_cache(maxsize=_KEPT)
+@torch.inference_mode(False)
+def _windows(course: Course) -> Windows:
+    return Windows.of(course.preset.solver, course.schedule, course.fields(), course.kind.example())

@@ -38,6 +38,7 @@ class Preset(Method):
         corrections: what is done between two steps, in this order.
         parallel: make many steps at once, where a single-step solver is to answer sooner; None for one
             after the other. More denoiser calls are spent than `evaluations`.
+        adaptive: let every clip choose its steps, between the ends of the grid; None for the grid's own.
     """
 
     kind: Literal["preset"] = "preset"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as fields_of
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +18,12 @@ from rheos.core.time_field import Kind
 from rheos.process import LinearFace, Process
 from rheos.sample.check import Gradients, check
 from rheos.sample.course import Course
-from rheos.sample.driver import adaptive, adjoint, checkpointed, corrected, parallel, sequential
+from rheos.sample.driver import adaptive, adjoint, checkpointed, corrected, parallel, sequential, truncated
+from rheos.sample.plan import Plan
 from rheos.sample.preset import Preset
 from rheos.sample.preset import preset as preset_of
-from rheos.sample.solver import Move
+from rheos.sample.solver import Answer
+from rheos.sample.windows import Window, Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ def sample(
         device: of the clips, by default that of the denoiser's parameters.
         trajectory: keep u at every node.
         gradients: whether and how clips can be differentiated: `stored` remembers every step, `checkpointed`
-            runs each again, `adjoint` solves the adjoint equation in one call's memory, with `midpoint` only.
+            runs each again, `adjoint` solves the adjoint equation in one call's memory, with `midpoint` only;
+            a number K goes through the last K steps alone.
 
     Returns:
         The clips in coded units and what they cost.
@@ -94,11 +98,10 @@ def sample(
     with torch.set_grad_enabled(gradients != "none"):
         u = process.start(context, key, shape, dtype, place)
         if gradients == "adjoint":
-            moves, inputs = counter.foreseen(course, u), _inputs(denoise, context)
+            moves, inputs = counter.foreseen(course, u).moves, _inputs(denoise, context)
             u = adjoint(counter, moves, process.schedule, course.fields(), u, inputs)
         else:
-            again = gradients == "checkpointed"
-            u = _drive(counter, course, u, draw, again, kept.append if trajectory else None)
+            u = _drive(counter, course, u, draw, gradients, kept.append if trajectory else None)
         clips = with_history(process.read(u, context), given)
     return Sample(
         clips=clips,
@@ -119,7 +122,7 @@ def _drive(
     course: Course,
     u: Tensor,
     draw: Callable[[Purpose, int], Tensor],
-    again: bool,
+    gradients: Gradients,
     visit: Callable[[Tensor], None] | None,
 ) -> Tensor:
     """The clip at the last node, by the driver that the preset asks for."""
@@ -129,17 +132,26 @@ def _drive(
         ends = preset.times(schedule).times[[0, -1]]
         return adaptive(counter, solver, schedule, ends, u, course.known, preset.adaptive)
     if preset.corrections:
-        of_correction = partial(draw, Purpose.CORRECTION)
-        parts = preset.corrections
-        return corrected(counter, solver, schedule, course.fields(), u, parts, of_step, of_correction, visit)
+        of_correction, again = partial(draw, Purpose.CORRECTION), partial(_again, course)
+        plan, fields, parts = counter.foreseen(course, u), course.fields(), preset.corrections
+        return corrected(counter, plan, again, fields, u, parts, of_step, of_correction, visit)
     if preset.parallel is not None:
-        clips = parallel(counter.of_copies, solver, schedule, course.fields(), u, of_step, preset.parallel)
+        windows = course.windows()
+        answers = counter.at_once(windows, u, min(preset.parallel.window, windows.steps))
+        clips = parallel(answers, windows, u, of_step, preset.parallel)
         if visit is not None:
             for clip in clips:
                 visit(clip)
         return clips[-1]
-    moves = counter.foreseen(course, u)
-    return (checkpointed if again else sequential)(counter, moves, u, of_step, visit)
+    moves = counter.foreseen(course, u).moves
+    if isinstance(gradients, int):
+        return truncated(counter, moves, u, of_step, visit, last=gradients)
+    return (checkpointed if gradients == "checkpointed" else sequential)(counter, moves, u, of_step, visit)
+
+
+def _again(course: Course, fields: Tensor) -> Plan:
+    """The plan of a course whose times a correction has moved."""
+    return Plan.of(course.preset.solver, course.schedule, fields, course.kind.example(), corrected=True)
 
 
 class _Counter:
@@ -154,23 +166,34 @@ class _Counter:
         self.calls += 1
         return self._denoise(u, t, self._context).mean
 
-    def foreseen(self, course: Course, like: Tensor) -> Sequence[Move]:
-        """The solver's moves for clips as `like`; what follows from their times alone is done beforehand."""
+    def foreseen(self, course: Course, like: Tensor) -> Plan:
+        """The plan for clips as `like`; what follows from its times alone is done beforehand."""
         plan = course.plan()
         at = getattr(self._denoise, "at", None)
         if at is not None:
             self._denoise = at(plan.times, like)
-        return plan.moves
+        return plan
 
-    def of_copies(self, copies: int) -> Callable[[Tensor, Tensor], Tensor]:
-        """The denoiser of several copies of the batch, one after the other; each counts as a call."""
-        context = Context.cat([self._context] * copies)
+    def at_once(self, windows: Windows, like: Tensor, most: int) -> Callable[[Window], Answer]:
+        """The denoiser of windows of at most so many steps, each of which counts as a call."""
+        at = getattr(self._denoise, "at", None)
+        alone: Any = self._denoise if at is None else at(windows.alone.times, like)
+        every = at and at(windows.times, like[:1].expand(windows.steps * len(like), *like.shape[1:]))
+        context, rows = Context.cat([self._context] * most), len(like)
 
-        def answer(u: Tensor, t: Tensor) -> Tensor:
-            self.calls += copies
-            return self._denoise(u, t, context).mean
+        def answers(window: Window) -> Answer:
+            denoise, part = alone, window.part
+            if every is not None and part is not None:
+                denoise = every.rows(part, window.move.times)
 
-        return answer
+            def answer(u: Tensor, t: Tensor) -> Tensor:
+                self.calls += window.copies
+                mean: Tensor = denoise(u, t, context.rows(slice(0, window.copies * rows))).mean
+                return mean
+
+            return answer
+
+        return answers
 
 
 def process_of(denoise: Denoise, process: Process | None) -> Process:

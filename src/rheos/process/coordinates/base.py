@@ -5,7 +5,8 @@ lives in u.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -15,15 +16,68 @@ from torch import Tensor
 
 from rheos.core.context import Context
 from rheos.core.method import Method
+from rheos.core.time_field import rows_of
 from rheos.process.noise.along_frames import apply
 
-Seen = Callable[[Tensor, Context], Tensor]
-"""C_t at one time: canonical clip and context to the seen clip."""
+
+class Seen(ABC):
+    """C_t at one time: canonical clip and context to the seen clip."""
+
+    @abstractmethod
+    def __call__(self, u: Tensor, context: Context) -> Tensor:
+        """The seen clip."""
+
+    @abstractmethod
+    def rows(self, part: slice) -> "Seen":
+        """The same map of some of the clips."""
 
 
-def along_frames(matrix: Tensor) -> Seen:
-    """The map that multiplies a clip's frames by a matrix `(f, f)`, or by one for each clip `(b, f, f)`."""
-    return lambda u, context: apply(matrix, u)
+@dataclass(frozen=True, slots=True)
+class SeenAlongFrames(Seen):
+    """Multiplies a clip's frames by a matrix `(f, f)`, or by one for each clip `(b, f, f)`."""
+
+    matrix: Tensor
+
+    def __call__(self, u: Tensor, context: Context) -> Tensor:
+        """The product."""
+        return apply(self.matrix, u)
+
+    def rows(self, part: slice) -> Seen:
+        """Matrices of some clips, where there is one for each."""
+        return self if self.matrix.ndim == 2 else SeenAlongFrames(rows_of(self.matrix, part))
+
+
+@dataclass(frozen=True, slots=True)
+class _SeenAt(Seen):
+    """C_t of coordinates that keep nothing."""
+
+    coordinates: "Coordinates"
+    t: Tensor
+
+    def __call__(self, u: Tensor, context: Context) -> Tensor:
+        """C_t(u)."""
+        return self.coordinates.to_seen(u, self.t, context)
+
+    def rows(self, part: slice) -> Seen:
+        """At the times of some clips."""
+        return _SeenAt(self.coordinates, rows_of(self.t, part))
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain(Seen):
+    """One map after the other."""
+
+    steps: tuple[Seen, ...]
+
+    def __call__(self, u: Tensor, context: Context) -> Tensor:
+        """The first one first."""
+        for step in self.steps:
+            u = step(u, context)
+        return u
+
+    def rows(self, part: slice) -> Seen:
+        """Each of some clips."""
+        return _Chain(tuple(step.rows(part) for step in self.steps))
 
 
 class Coordinates(Method, ABC):
@@ -45,10 +99,7 @@ class Coordinates(Method, ABC):
             times: `(n, *field)`, the time fields one after the other.
             like: a clip, whose shape, dtype and device those to come have.
         """
-        return [self._at(t) for t in times]
-
-    def _at(self, t: Tensor) -> Seen:
-        return lambda u, context: self.to_seen(u, t, context)
+        return [_SeenAt(self, t) for t in times]
 
     @abstractmethod
     def to_canonical(
@@ -109,16 +160,7 @@ class Composed(Coordinates):
     def seen_at(self, times: Tensor, like: Tensor) -> list[Seen]:
         """Each part's, chained."""
         columns = [part.seen_at(times, like) for part in reversed(self.parts)]
-
-        def chain(steps: tuple[Seen, ...]) -> Seen:
-            def seen(u: Tensor, context: Context) -> Tensor:
-                for step in steps:
-                    u = step(u, context)
-                return u
-
-            return seen
-
-        return [chain(steps) for steps in zip(*columns, strict=True)]
+        return [_Chain(steps) for steps in zip(*columns, strict=True)]
 
     def to_canonical(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
         """The outermost part is undone first."""

@@ -5,6 +5,7 @@ one-sided stochastic interpolants from a known start (Albergo, Boffi, Vanden-Eij
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
-from rheos.core.time_field import expand, expand_each
+from rheos.core.time_field import expand, expand_each, rows_of
 from rheos.process.coordinates.base import Coordinates, Seen
 
 
@@ -31,7 +32,7 @@ class Bridge(Coordinates):
 
     def seen_at(self, times: Tensor, like: Tensor) -> list[Seen]:
         """One operation a time."""
-        return [_on_the_way(share) for share in expand_each(times, like)]
+        return [_OnTheWay(share) for share in expand_each(times, like)]
 
     def to_canonical(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
         """X - t * start.
@@ -63,5 +64,16 @@ def _start(context: Context) -> Tensor:
     return context.anchor
 
 
-def _on_the_way(share: Tensor) -> Seen:
-    return lambda u, context: torch.addcmul(u, share, _start(context))
+@dataclass(frozen=True, slots=True)
+class _OnTheWay(Seen):
+    """U + share * start."""
+
+    share: Tensor
+
+    def __call__(self, u: Tensor, context: Context) -> Tensor:
+        """One operation."""
+        return torch.addcmul(u, self.share, _start(context))
+
+    def rows(self, part: slice) -> Seen:
+        """The shares of some clips."""
+        return _OnTheWay(rows_of(self.share, part))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rheos.core.context import Context
 from rheos.core.time_field import expand, per_clip
-from rheos.process.coordinates.base import Coordinates, Seen, along_frames
+from rheos.process.coordinates.base import Coordinates, Seen, SeenAlongFrames
 from rheos.process.schedule.cosine import Cosine
 
 # Entries of all matrices of a grid; beyond, long clips would hold more of them than of anything else.
@@ -52,14 +52,14 @@ class FrameMixing(Coordinates):
 
     def to_seen(self, u: Tensor, t: Tensor, context: Context) -> Tensor:
         """M_t u."""
-        return u if self.floor == 1.0 else along_frames(self._matrices(per_clip(t), u))(u, context)
+        return u if self.floor == 1.0 else SeenAlongFrames(self._matrices(per_clip(t), u))(u, context)
 
     def seen_at(self, times: Tensor, like: Tensor) -> list[Seen]:
         """One small matrix a time and, where fields tell clips apart, a clip; long clips' when asked for."""
         levels = torch.stack([per_clip(t) for t in times])
         if self.floor == 1.0 or levels.numel() * like.shape[1] ** 2 > _MOST_KEPT:
             return super().seen_at(times, like)
-        return [along_frames(matrix) for matrix in self._matrices(levels, like).unbind(0)]
+        return [SeenAlongFrames(matrix) for matrix in self._matrices(levels, like).unbind(0)]
 
     def _matrices(self, levels: Tensor, like: Tensor) -> Tensor:
         return self.matrix(levels, like.shape[1]).to(dtype=like.dtype, device=like.device)

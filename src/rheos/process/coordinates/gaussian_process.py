@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rheos.core.context import Context
 from rheos.core.method import one_of
-from rheos.process.coordinates.base import Coordinates, Seen, along_frames
+from rheos.process.coordinates.base import Coordinates, Seen, SeenAlongFrames
 from rheos.process.noise import ALONG_FRAMES, OrnsteinUhlenbeck
 from rheos.process.noise.along_frames import apply, solve
 
@@ -37,7 +37,7 @@ class GaussianProcess(Coordinates):
 
     def seen_at(self, times: Tensor, like: Tensor) -> list[Seen]:
         """The same L at all times, in the clip's dtype."""
-        return [along_frames(self.prior.factor(like.shape[1]).to(like))] * len(times)
+        return [SeenAlongFrames(self.prior.factor(like.shape[1]).to(like))] * len(times)
 
     def to_canonical(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
         """L^-1 x, by substitution."""

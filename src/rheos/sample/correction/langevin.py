@@ -6,6 +6,7 @@ beyond which unadjusted Langevin steps lose their hold. For pure noise |s| = |z|
 e = 2 snr^2 sigma^2 is the same rule without its fluctuations, and affine in u.
 """
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -13,7 +14,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from rheos.core.time_field import expand
 from rheos.sample.correction.correction import Correction, Node
 from rheos.sample.solver import Answer
 
@@ -49,22 +49,24 @@ class Langevin(Correction):
         """Where no norms are taken."""
         return self.rule == "level"
 
-    def apply(self, node: Node, denoise: Answer, draw: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
+    def apply(
+        self, u: Tensor, node: Node, denoise: Answer, draw: Callable[[], Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """`sweeps` steps; entries at t = 0 stay."""
-        u = node.u
-        noise = torch.where(node.time == 0, 0.0, node.schedule.sigma(node.time))
-        signal, sigma = expand(node.schedule.alpha(node.time), u), expand(noise, u)
         for _ in range(self.sweeps):
-            pull = (denoise(u, node.time) * signal).sub_(u)  # sigma^2 s
+            pull = (denoise(u, node.time) * node.signal).sub_(u)  # sigma^2 s
             z = draw()
-            step = self._share(pull, z, sigma)
-            u = u + pull * torch.where(sigma > 0, step, 0.0) + z * (sigma * torch.sqrt(2.0 * step))
+            if self.rule == "level":
+                step = min(2.0 * self.snr**2, _MOST)
+                u = torch.addcmul(u, pull, node.moving, value=step)
+                u.addcmul_(z, node.sigma, value=math.sqrt(2.0 * step))
+            else:
+                share = self._share(pull, z, node.sigma)
+                u = u + pull * (node.moving * share) + z * (node.sigma * torch.sqrt(2.0 * share))
         return u, node.time
 
     def _share(self, pull: Tensor, z: Tensor, sigma: Tensor) -> Tensor:
-        """e / sigma^2, broadcastable to the clip; |s| sigma is |pull / sigma|."""
-        if self.rule == "level":
-            return torch.full((), min(2.0 * self.snr**2, _MOST), dtype=z.dtype, device=z.device)
+        """e / sigma^2 by norms, broadcastable to the clip; |s| sigma is |pull / sigma|."""
         moving = sigma > 0
         score = torch.where(moving, pull / torch.where(moving, sigma, 1.0), 0.0)
         axes = tuple(range(1, z.ndim))

@@ -15,7 +15,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from rheos.core.time_field import expand
 from rheos.sample.correction.correction import Correction, Node
 from rheos.sample.solver import Answer
 
@@ -49,19 +48,18 @@ class Underdamped(Correction):
         """Always: no norms are taken."""
         return True
 
-    def apply(self, node: Node, denoise: Answer, draw: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
+    def apply(
+        self, u: Tensor, node: Node, denoise: Answer, draw: Callable[[], Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """`sweeps` steps from a fresh momentum; entries at t = 0 stay."""
-        u = node.u
-        noise = torch.where(node.time == 0, 0.0, node.schedule.sigma(node.time))
-        signal, sigma = expand(node.schedule.alpha(node.time), u), expand(noise, u)
-        kept, moving = math.exp(-self.friction * self.step), sigma > 0
-        v = draw() * sigma
+        kept, half = math.exp(-self.friction * self.step), 0.5 * self.step
+        v = draw() * node.sigma
         for sweep in range(self.sweeps):
             # (e / 2) s in units of v, the kick that ends a sweep and begins the next.
-            pull = (denoise(u, node.time) * signal).sub_(u).mul_(0.5 * self.step)
-            half = torch.where(moving, pull, 0.0)
+            pull = (denoise(u, node.time) * node.signal).sub_(u)
             if sweep > 0:
-                v = ((v + half) * kept).addcmul_(draw(), sigma, value=math.sqrt(1.0 - kept**2))
-            v = v + half
+                v = torch.addcmul(v, pull, node.moving, value=half).mul_(kept)
+                v.addcmul_(draw(), node.sigma, value=math.sqrt(1.0 - kept**2))
+            v = torch.addcmul(v, pull, node.moving, value=half)
             u = torch.add(u, v, alpha=self.step)
         return u, node.time

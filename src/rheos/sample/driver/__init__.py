@@ -6,6 +6,7 @@ from rheos.sample.driver.checkpointed import checkpointed
 from rheos.sample.driver.corrected import corrected
 from rheos.sample.driver.parallel import Parallel, parallel
 from rheos.sample.driver.sequential import sequential
+from rheos.sample.driver.truncated import truncated
 
 __all__ = [
     "Adaptive",
@@ -16,4 +17,5 @@ __all__ = [
     "corrected",
     "parallel",
     "sequential",
+    "truncated",
 ]

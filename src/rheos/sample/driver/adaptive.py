@@ -3,7 +3,8 @@
 Each clip takes steps of its own length in lambda = log(alpha / sigma): a step of the embedded pair of orders
 k - 1 and k is taken where E <= 1 and tried again, shorter, where it is not. Lu et al. 2022 (DPM-Solver-12 and
 -23, arXiv 2206.00927, appendix C.3), with norm and controller as in Jolicoeur-Martineau et al. 2021 (arXiv
-2105.14080). No clip looks at another, so each is what it would be alone.
+2105.14080). No clip looks at another, so each is what it would be alone. Where a step leads is known only
+when the one before it is done, so its coefficients, and the denoiser's there, are computed on the way.
 """
 
 from typing import Literal

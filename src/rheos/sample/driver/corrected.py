@@ -8,15 +8,15 @@ from itertools import count
 import torch
 from torch import Tensor
 
-from rheos.process.schedule import Schedule
-from rheos.sample.correction import Correction, Node
-from rheos.sample.solver import Answer, Solver, State, ready
+from rheos.sample.correction import Correction
+from rheos.sample.plan import Plan
+from rheos.sample.solver import Answer, State
 
 
 def corrected(
     denoise: Answer,
-    solver: Solver,
-    schedule: Schedule,
+    plan: Plan,
+    again: Callable[[Tensor], Plan],
     fields: Tensor,
     u: Tensor,
     corrections: Sequence[Correction],
@@ -28,8 +28,8 @@ def corrected(
 
     Args:
         denoise: `(u, time field)` to the mean of u_0.
-        solver: makes the plan, and makes it again where a correction moves a time.
-        schedule: the noise schedule.
+        plan: of the grid.
+        again: time fields to their plan, asked where a correction moves a time: those follow from the clip.
         fields: time fields of all nodes, float64 `(steps + 1, *field)`.
         u: the clip at the first node; left as it is.
         corrections: one after the other at each node.
@@ -41,18 +41,18 @@ def corrected(
         The clip at the last node.
     """
     state, numbers = State(u), count()
-    moves = ready(solver.plan(schedule, fields), u)
+    steps = len(plan.moves)
     if visit is not None:
         visit(u)
-    for index in range(len(moves)):
-        state = moves[index].apply(state, denoise, partial(draw, index))
-        for correction in corrections if index + 1 < len(moves) else ():
-            node = Node(state.u, fields[index + 1], fields[index], fields[index + 2], schedule)
-            changed, time = correction.apply(node, denoise, lambda: draw_correction(next(numbers)))
+    for index in range(steps):
+        state = plan.moves[index].apply(state, denoise, partial(draw, index))
+        for correction in corrections if index + 1 < steps else ():
+            node = plan.nodes[index]
+            changed, time = correction.apply(state.u, node, denoise, lambda: draw_correction(next(numbers)))
             state = replace(state, u=changed)
             if time is not node.time:
                 fields = _moved(fields, index + 1, time)
-                moves = ready(solver.plan(schedule, fields), u)
+                plan = again(fields)
         if visit is not None:
             visit(state.u)
     return state.u

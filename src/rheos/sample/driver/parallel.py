@@ -13,10 +13,8 @@ from pydantic import Field
 from torch import Tensor
 
 from rheos.core.method import Method
-from rheos.core.time_field import expand
-from rheos.process.schedule import Schedule
-from rheos.sample.solver import Answer, Solver, State
-from rheos.sample.solver.kernel import Path
+from rheos.sample.solver import Answer, State
+from rheos.sample.windows import Window, Windows
 
 
 class Parallel(Method):
@@ -34,10 +32,8 @@ class Parallel(Method):
 
 
 def parallel(
-    answers: Callable[[int], Answer],
-    solver: Solver,
-    schedule: Schedule,
-    fields: Tensor,
+    answers: Callable[[Window], Answer],
+    windows: Windows,
     u: Tensor,
     draw: Callable[[int], Tensor],
     how: Parallel,
@@ -45,10 +41,8 @@ def parallel(
     """Run a single-step solver over windows of steps.
 
     Args:
-        answers: number of copies of the batch, one after the other, to their denoiser.
-        solver: a single-step one.
-        schedule: the noise schedule.
-        fields: time fields of the nodes, float64 `(steps + 1, *field)`.
+        answers: a window to its denoiser, of as many copies of the batch, one after the other.
+        windows: the plan of the steps.
         u: the clip at the first node `(b, f, *features)`; left as it is.
         draw: step number to the base noise of that step.
         how: window and tolerance.
@@ -56,10 +50,7 @@ def parallel(
     Returns:
         The clip at every node.
     """
-    rows, steps = len(u), len(fields) - 1
-    fields = fields if fields.ndim > 1 else fields[:, None]
-    fields = fields.expand(steps + 1, rows, *fields.shape[2:])
-    path = Path.of(schedule, fields)
+    rows, steps, carries = len(u), windows.steps, windows.carries
     noises: dict[int, Tensor] = {}
     known, guesses = [u], [u]
 
@@ -71,21 +62,18 @@ def parallel(
                 noises.setdefault(step, draw(step))
             return torch.cat([noises[step] for step in range(first, first + count)])
 
-        nodes = torch.stack((fields[first : first + count], fields[first + 1 : first + count + 1])).flatten(
-            1, 2
-        )
-        move = solver.plan(schedule, nodes)[0].to(starts)
-        return move.apply(State(starts), answers(count), noise).u
+        window = windows.window(first, count)
+        return window.move.apply(State(starts), answers(window), noise).u
 
     while (done := len(known) - 1) < steps:
         count = min(how.window, steps - done)
         for node in range(done + len(guesses), done + count + 1):
-            guesses.append(guesses[-1] * _carry(path, node - 1, u))
+            guesses.append(guesses[-1] * carries[node - 1])
         ends = ahead(done, torch.cat(guesses[:count])).split(rows)
         new, settled = [known[-1]], 0
         for m in range(count):
-            new.append(ends[m] + _carry(path, done + m, u) * (new[m] - guesses[m]))
-            limit = (how.tolerance * expand(path.sigma[done + m], u)).amax(tuple(range(1, u.ndim)), True)
+            new.append(ends[m] + carries[done + m] * (new[m] - guesses[m]))
+            limit = how.tolerance * windows.levels[done + m]
             moved = (new[-1] - guesses[m + 1]).square().mean(tuple(range(1, u.ndim)), True)
             # The first node of a window is exact: it starts from one that is.
             if settled == m and (m == 0 or bool((moved <= limit**2).all())):
@@ -93,9 +81,3 @@ def parallel(
         known += new[1 : settled + 1]
         guesses = new[settled:]
     return known
-
-
-def _carry(path: Path, step: int, like: Tensor) -> Tensor:
-    """alpha_n / alpha_s of a step; 0 from pure noise, which is nowhere but at an exact start."""
-    start = path.alpha[step]
-    return expand(torch.where(start > 0, path.alpha[step + 1] / start, 0.0), like)

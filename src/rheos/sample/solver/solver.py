@@ -2,14 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
 
 from rheos.core.method import Method
-from rheos.core.time_field import expand_each
+from rheos.core.time_field import expand_each, rows_of
 from rheos.process.schedule import Schedule
 
 Answer = Callable[[Tensor, Tensor], Tensor]
@@ -49,9 +49,21 @@ class Move(ABC):
         """What `to` makes of every step of a plan."""
         return [move.to(like) for move in moves]
 
+    def rows(self, part: slice) -> Self:
+        """Views of the same step for some of the clips, of a single-step solver."""
+        names = [field.name for field in fields(cast(Any, self))]
+        return replace(cast(Any, self), **{name: _rows_of(getattr(self, name), part) for name in names})
+
     @abstractmethod
     def apply(self, state: State, denoise: Answer, draw: Draw) -> State:
         """Go one node further; `state` is left as it is."""
+
+
+def _rows_of(value: Any, part: slice) -> Any:
+    """Fields and coefficients for some clips, tuples of them alike; other values as they are."""
+    if isinstance(value, tuple):
+        return tuple(_rows_of(one, part) for one in value)
+    return rows_of(value, part) if isinstance(value, Tensor) else value
 
 
 @dataclass(frozen=True, slots=True)
