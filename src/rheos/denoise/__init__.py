@@ -2,12 +2,13 @@
 
 from rheos.denoise.denoiser import Denoiser
 from rheos.denoise.objective import Objective
-from rheos.denoise.oracle import EmpiricalOracle, GaussianOracle, MixtureOracle
+from rheos.denoise.oracle import ChainOracle, EmpiricalOracle, GaussianOracle, MixtureOracle
 from rheos.denoise.remembering import Remembering
 from rheos.denoise.state_denoiser import StateDenoiser
 from rheos.denoise.state_objective import HybridScore
 
 __all__ = [
+    "ChainOracle",
     "Denoiser",
     "EmpiricalOracle",
     "GaussianOracle",

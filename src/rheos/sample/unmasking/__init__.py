@@ -1,0 +1,11 @@
+"""Samplers of masked tokens: which hidden token is told when."""
+
+from rheos.sample.unmasking.ancestral import Ancestral
+from rheos.sample.unmasking.categorical import categorical
+from rheos.sample.unmasking.first_hitting import FirstHitting
+from rheos.sample.unmasking.sample import sample_tokens
+from rheos.sample.unmasking.sampler import Unmasking
+
+UNMASKINGS: tuple[type[Unmasking], ...] = (FirstHitting, Ancestral)
+
+__all__ = ["UNMASKINGS", "Ancestral", "FirstHitting", "Unmasking", "categorical", "sample_tokens"]
