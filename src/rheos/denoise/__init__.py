@@ -6,6 +6,8 @@ from rheos.denoise.oracle import ChainOracle, EmpiricalOracle, GaussianOracle, M
 from rheos.denoise.remembering import Remembering
 from rheos.denoise.state_denoiser import StateDenoiser
 from rheos.denoise.state_objective import HybridScore
+from rheos.denoise.token_denoiser import TokenDenoiser
+from rheos.denoise.token_objective import MaskedCrossEntropy
 
 __all__ = [
     "ChainOracle",
@@ -13,8 +15,10 @@ __all__ = [
     "EmpiricalOracle",
     "GaussianOracle",
     "HybridScore",
+    "MaskedCrossEntropy",
     "MixtureOracle",
     "Objective",
     "Remembering",
     "StateDenoiser",
+    "TokenDenoiser",
 ]

@@ -1,7 +1,7 @@
 """log p(x_0 = v | what is shown) from a network: its logits, of the values a token may take, normalized.
 
-Sahoo et al. 2024, arXiv 2406.07524, section 3.2: the mask is never an answer, and what is shown is copied. The
-network is told no time, which would say no more than the clip does (Zheng et al. 2024, arXiv 2409.02908).
+Sahoo et al. 2024, arXiv 2406.07524: the mask is never an answer, and what is shown is copied. The network is
+told no time, which would say no more than the clip does (Zheng et al. 2024, arXiv 2409.02908).
 """
 
 import math
@@ -19,16 +19,16 @@ from rheos.process.masked import MASK, Masked
 class TokenDenoiser(nn.Module):
     """Laws of hidden tokens from any module called as `module(x, level, context)`.
 
-    The module sees a clip `(b, f, *features, K)`, 1 at the value of a token that is shown and 0 elsewhere, and
-    answers with logits of that shape. The level of a frame is log(shown / hidden) of its tokens within +-20,
-    so +20 where all are shown.
+    The module sees a clip `(b, f, *features, K)`, 1 at the value of a token that is shown and 0 elsewhere,
+    and answers with logits of that shape. The level of a frame is log(shown / hidden) of its tokens, limited
+    to [-20, 20]; +20 where all are shown.
     """
 
     def __init__(self, network: nn.Module, process: Masked) -> None:
         """Wrap a network.
 
         Args:
-            network: maps a clip that holds ones, its level `(b, f)` and context to logits of the clip's shape.
+            network: maps such a clip, its level `(b, f)` and context to logits of the clip's shape.
             process: what the tokens are.
 
         Raises:
@@ -38,7 +38,8 @@ class TokenDenoiser(nn.Module):
         super().__init__()
         if not isinstance(process, Masked):
             raise IncompatibleError(
-                f"process {type(process).__name__} has alpha(t) and sigma(t) and no tokens: use rheos.Denoiser."
+                f"process {type(process).__name__} has alpha(t) and sigma(t), but no tokens: use "
+                "rheos.Denoiser."
             )
         if not process.values:
             raise InputError("the process has no values of a token: give rheos.process.Masked(values=(K,)).")

@@ -1,8 +1,8 @@
 """-log p(x_0) <= sum_{n=1}^{N} (1 / n) E_{n hidden} sum_{hidden} -log p(x_0^l | what is shown), N tokens.
 
-The bound E_t [-alpha' / (1 - alpha) sum_{hidden} -log p] of masked diffusion, summed over the times at which n
-tokens are hidden: Sahoo et al. 2024, arXiv 2406.07524, eq. 10; Zheng et al. 2024, arXiv 2409.02908, who show that
-no schedule is left in it. It is the chain rule averaged over all orders, so with exact answers an equality.
+The bound E_t [-alpha' / (1 - alpha) sum_{hidden} -log p] of masked diffusion (Sahoo et al. 2024, arXiv
+2406.07524), summed over the times at which n tokens are hidden: no schedule is left in it (Zheng et al. 2024,
+arXiv 2409.02908). It is the chain rule averaged over all orders, so with exact answers an equality.
 """
 
 from typing import Literal
@@ -27,7 +27,7 @@ class MaskedCrossEntropy(Method):
     def __call__(
         self, denoiser: TokenDenoiser, x0: Float[Tensor, "b f *features"], context: Context, key: Key
     ) -> Float[Tensor, " b"]:
-        """Loss of each clip with n of its N present future tokens hidden, n uniform on 1 to N; 0 where N is 0.
+        """Loss of each clip with n of its N present future tokens hidden, n uniform on 1 to N; 0 without any.
 
         Args:
             denoiser: what is trained.

@@ -11,9 +11,10 @@ from rheos.data.codec.base import Codec, Fitted, State
 from rheos.data.codec.increments import Increments
 from rheos.data.codec.log import Log
 from rheos.data.codec.scale import Scale
+from rheos.data.codec.tokens import Tokens
 from rheos.data.dataset import Dataset
 
-Link = Annotated[Scale | Log | Increments, Field(discriminator="kind")]
+Link = Annotated[Scale | Log | Increments | Tokens, Field(discriminator="kind")]
 
 
 class Chain(Codec):
