@@ -112,10 +112,4 @@ PLANTED = [
         "values = torch.arange(shapes.values, device=x.device)",
         "tests/network/test_series.py",
     ),
-    (
-        "src/rheos/network/inputs.py",
-        "known.movedim(-1, 3).flatten(2, 3)",
-        "known.movedim(-1, 2).flatten(2, 3).flip(2)",
-        "tests/network/test_series.py",
-    ),
 ]

@@ -15,19 +15,29 @@ from rheos.data.codec.scale import Scale
 from rheos.data.dataset import Dataset
 from rheos.data.options import DataOptions
 from rheos.data.windows import WindowSpec
-from rheos.denoise.objective import Objective
+from rheos.denoise import MaskedCrossEntropy, Objective
 from rheos.forecast.override import build, merge, spelled_out
 from rheos.network import NETWORKS, SeriesNetwork
-from rheos.process import LINEAR_FACES
+from rheos.process import LINEAR_FACES, TOKEN_PROCESSES, Masked
 from rheos.process.recipes import PROCESSES, DyDiff
 from rheos.train.settings import Training
 
 # YAML reads `100: [coal, gas]` with a number for its key.
 Name = Annotated[str, BeforeValidator(str)]
 AnyAnchor: Any = one_of(ANCHORS)
-AnyProcess: Any = one_of(PROCESSES)
+AnyProcess: Any = one_of((*PROCESSES, *TOKEN_PROCESSES))
 AnyNetwork: Any = one_of(NETWORKS)
+AnyObjective: Any = one_of((Objective, MaskedCrossEntropy))
 AnyCalibration: Any = one_of(CALIBRATIONS)
+
+# What goes with tokens: the word `process=masked` alone stands for all of it.
+_OF_TOKENS = {
+    "codec": "tokens",
+    "anchor": "none",
+    "network": "series",
+    "objective": MaskedCrossEntropy.name(),
+    "calibration": "none",
+}
 
 
 class Recipe(BaseModel):
@@ -75,7 +85,7 @@ class Recipe(BaseModel):
     anchor: AnyAnchor = Ridge()
     process: AnyProcess = DyDiff()
     network: AnyNetwork = SeriesNetwork()
-    objective: Objective = Objective()
+    objective: AnyObjective = Objective()
     training: Training = Training()
     calibration: AnyCalibration = AffineCalibration()
 
@@ -106,7 +116,33 @@ class Recipe(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _tokens_go_together(self) -> "Recipe":
+        kinds = {name: getattr(self, name).kind for name in _OF_TOKENS if name != "codec"}
+        kinds["codec"] = ",".join(link.kind for link in self.codec)
+        if not isinstance(self.process, Masked):
+            for name in ("codec", "objective"):
+                if _OF_TOKENS[name] in kinds[name].split(","):
+                    raise ValueError(
+                        f"{name}={kinds[name]} is for whole numbers, which process={self.process.kind} does "
+                        "not draw; use process=masked"
+                    )
+            return self
+        for name, kind in _OF_TOKENS.items():
+            if kinds[name] != kind:
+                raise ValueError(
+                    f"process=masked draws whole numbers, which need {name}={kind}, not {kinds[name]}; leave "
+                    f"{name} out, or take another process"
+                )
+        if self.sums:
+            raise ValueError(
+                "process=masked draws whole numbers, which sums would move; leave out one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _history_is_shown_as_learned(self) -> "Recipe":
+        if isinstance(self.process, Masked):
+            return self
         shown, seen = self.process.history_noise, self.objective.history_noise
         if shown > seen:
             raise ValueError(
@@ -211,6 +247,9 @@ def make_recipe(
     Raises:
         InputError: an option is unknown or has a wrong value.
     """
-    holdout = given.get("holdout", 0)
+    holdout, process = given.get("holdout", 0), given.get("process")
     proposal = propose(dataset, horizon, holdout if isinstance(holdout, int) else 0)
+    if (process.get("kind") if isinstance(process, Mapping) else process) == Masked.name():
+        parts = {name: {"kind": kind} for name, kind in _OF_TOKENS.items() if name != "network"}
+        proposal |= {**parts, "codec": [parts["codec"]]}
     return build(Recipe, merge(proposal, dict(given)), where)

@@ -114,12 +114,9 @@ def _rolling(engine: Engine, recording: int, origin: int, number: int) -> Iterat
 
 def _denoise(model: FittedModel) -> Denoise:
     """The model's denoiser; one that remembers finished frames, where its network can."""
-    causal = isinstance(model.denoiser.network, CausalNetwork)
-    return (
-        Remembering(model.denoiser)
-        if causal and frame_by_frame(model.denoiser.process.coordinates)
-        else (model.denoiser)
-    )
+    denoiser = model.continuous
+    causal = isinstance(denoiser.network, CausalNetwork)
+    return Remembering(denoiser) if causal and frame_by_frame(denoiser.process.coordinates) else (denoiser)
 
 
 def _check_rolls(model: FittedModel) -> None:
@@ -127,8 +124,10 @@ def _check_rolls(model: FittedModel) -> None:
 
     Raises:
         InputError: they would, or the model never saw frames at times of their own.
+        IncompatibleError: the model draws tokens.
     """
     recipe, wanted = model.recipe, "times=per_frame anchor=none"
+    _ = model.continuous  # raises: tokens are told in any order
     if recipe.objective.times.kind != "per_frame":
         raise InputError(
             "a rolling stream has every frame at a time of its own, but the model was trained with one for "

@@ -83,6 +83,11 @@ class FittedChain(Fitted):
         """The links' frames together."""
         return sum(link.lookback for link in self.links)
 
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The last link's."""
+        return self.links[-1].values
+
     def state(self, history: np.ndarray) -> State:
         """Each link's state on the history that the links before it have coded."""
         state: State = {}

@@ -1,8 +1,8 @@
 """Tokens: x_0 = 1 + number of bin edges above the least that are at most the raw whole number.
 
 A channel whose whole numbers span at most `most` values has a bin for each of them, and decoding is exact. A
-wider one is cut at quantiles of the training span into at most `most` bins, and decoded as the lower median of
-what the bin held there.
+wider one is cut at quantiles of the training span into at most `most` bins, and decoded as the lower median
+of what the bin held there.
 """
 
 from dataclasses import dataclass

@@ -3,9 +3,19 @@
 from rheos.sample.unmasking.ancestral import Ancestral
 from rheos.sample.unmasking.categorical import categorical
 from rheos.sample.unmasking.first_hitting import FirstHitting
+from rheos.sample.unmasking.preset import TOKEN_PRESETS, token_preset
 from rheos.sample.unmasking.sample import sample_tokens
 from rheos.sample.unmasking.sampler import Unmasking
 
 UNMASKINGS: tuple[type[Unmasking], ...] = (FirstHitting, Ancestral)
 
-__all__ = ["UNMASKINGS", "Ancestral", "FirstHitting", "Unmasking", "categorical", "sample_tokens"]
+__all__ = [
+    "TOKEN_PRESETS",
+    "UNMASKINGS",
+    "Ancestral",
+    "FirstHitting",
+    "Unmasking",
+    "categorical",
+    "sample_tokens",
+    "token_preset",
+]
