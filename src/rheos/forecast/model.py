@@ -43,6 +43,12 @@ from rheos.sample.unmasking import Unmasking, token_preset
 
 FORMAT = 1
 
+NO_LEVELS = (
+    "the model draws whole numbers (process=masked), so it has no noise levels and no solver, which tuning and "
+    "rolling streams are about: its quality 'best' is exact, one call a number."
+)
+"""Why what is about noise levels does not go with tokens."""
+
 
 class History(BaseModel):
     """What happened when the model was fitted, as its card and report tell it.
@@ -143,10 +149,7 @@ class FittedModel:
             IncompatibleError: the model draws tokens.
         """
         if isinstance(self.denoiser, TokenDenoiser):
-            raise IncompatibleError(
-                "the model draws whole numbers (process=masked), so it has no noise levels and no solver, "
-                "which tuning and rolling streams are about: its quality 'best' is exact, one call a number."
-            )
+            raise IncompatibleError(NO_LEVELS)
         return self.denoiser
 
     def calls(self, word: str) -> int:

@@ -5,6 +5,7 @@ wider one is cut at quantiles of the training span into at most `most` bins, and
 of what the bin held there.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,14 +33,13 @@ class Tokens(Codec):
         Raises:
             InputError: a channel holds what is no whole number.
         """
-        found = [self._bins(name, _column(dataset, c)) for c, name in enumerate(dataset.layout.channels)]
-        width = max(len(edges) for edges, _, _ in found)
-        edges, middle = (
-            np.stack([np.pad(part[i], (0, width - len(part[i])), constant_values=np.inf) for part in found])
-            for i in (0, 1)
+        names = dataset.layout.channels
+        edges, middle, last = zip(
+            *(self._bins(name, _column(dataset, c)) for c, name in enumerate(names)), strict=True
         )
-        last, names = np.array([part[2] for part in found]), dataset.layout.channels
-        return FittedTokens(config=self, edges=edges, middle=middle, last=last, channels=names)
+        return FittedTokens(
+            config=self, edges=_even(edges), middle=_even(middle), last=np.array(last), channels=names
+        )
 
     def _bins(self, name: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """First number of each bin, the number it is decoded as, and the last number of the last bin."""
@@ -59,8 +59,14 @@ class Tokens(Codec):
     def restore_targets(self, arrays: dict[str, np.ndarray]) -> "FittedTokens":
         """The inverse of `target_arrays`."""
         channels = tuple(str(i) for i in range(len(arrays["last"])))
-        numbers = {name: arrays[name] for name in ("edges", "middle", "last")}
-        return FittedTokens(config=self, channels=channels, **numbers)
+        edges, middle, last = (arrays[name] for name in ("edges", "middle", "last"))
+        return FittedTokens(config=self, edges=edges, middle=middle, last=last, channels=channels)
+
+
+def _even(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows of numbers, the short ones continued by inf."""
+    width = max(map(len, rows))
+    return np.stack([np.pad(row, (0, width - len(row)), constant_values=np.inf) for row in rows])
 
 
 def _require_whole(name: str, values: np.ndarray) -> None:
