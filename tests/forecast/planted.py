@@ -39,7 +39,7 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/fitting.py",
-        "codec = Chain(links=recipe.codec).fit(seen)",
+        "codec = Chain(links=self.recipe.codec).fit(seen)",
         "codec = Chain(links=recipe.codec).fit(Circle(known.layout.circular).lift(self.dataset))",
         _LEAK,
     ),

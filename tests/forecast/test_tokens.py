@@ -83,6 +83,10 @@ def fits(found, expected):
 
 def test_the_word_stands_for_all_that_goes_with_it(model):
     recipe = model.model.recipe
+    alone = build(Recipe, {"horizon": 3, "history": 2, "process": {"kind": "masked"}}, "the recipe")
+    assert [getattr(alone, name) for name in ("codec", "objective", "anchor", "calibration")] == [
+        getattr(recipe, name) for name in ("codec", "objective", "anchor", "calibration")
+    ]
     assert [link.kind for link in recipe.codec] == ["tokens"]
     assert (recipe.objective.kind, recipe.anchor.kind, recipe.calibration.kind) == (
         "masked_cross_entropy",
@@ -158,7 +162,7 @@ def test_numbers_that_are_not_whole_are_refused_before_any_work():
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        ({"process": "masked"}, "need codec=tokens, not scale"),
+        ({"process": "masked", "codec": "scale"}, "need codec=tokens, not scale"),
         ({"codec": "tokens"}, "codec=tokens is for whole numbers, which process=dydiff does not draw"),
         ({"objective": "masked_cross_entropy"}, "objective=masked_cross_entropy is for whole numbers"),
     ],

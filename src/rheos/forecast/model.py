@@ -44,8 +44,8 @@ from rheos.sample.unmasking import Unmasking, token_preset
 FORMAT = 1
 
 NO_LEVELS = (
-    "the model draws whole numbers (process=masked), so it has no noise levels and no solver, which tuning and "
-    "rolling streams are about: its quality 'best' is exact, one call a number."
+    "the model draws whole numbers (process=masked), so it has no noise levels and no solver, which tuning "
+    "and rolling streams are about: its quality 'best' is exact, one call a number."
 )
 """Why what is about noise levels does not go with tokens."""
 

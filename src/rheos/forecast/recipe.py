@@ -115,6 +115,13 @@ class Recipe(BaseModel):
             raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tokens_bring_what_goes_with_them(cls, content: Any) -> Any:
+        if not isinstance(content, Mapping) or not _draws_tokens(content):
+            return content
+        return {**{name: kind for name, kind in _OF_TOKENS.items() if name != "network"}, **content}
+
     @model_validator(mode="after")
     def _tokens_go_together(self) -> "Recipe":
         kinds = {name: getattr(self, name).kind for name in _OF_TOKENS if name != "codec"}
@@ -163,6 +170,12 @@ class Recipe(BaseModel):
             lags=self.lags,
             harmonics=dict(self.harmonics),
         )
+
+
+def _draws_tokens(content: Mapping[str, Any]) -> bool:
+    """Whether options name the process of whole numbers."""
+    process = content.get("process")
+    return (process.get("kind") if isinstance(process, Mapping) else process) == Masked.name()
 
 
 def differences(recipe: Recipe) -> dict[str, Any]:
@@ -247,9 +260,9 @@ def make_recipe(
     Raises:
         InputError: an option is unknown or has a wrong value.
     """
-    holdout, process = given.get("holdout", 0), given.get("process")
+    holdout = given.get("holdout", 0)
     proposal = propose(dataset, horizon, holdout if isinstance(holdout, int) else 0)
-    if (process.get("kind") if isinstance(process, Mapping) else process) == Masked.name():
-        parts = {name: {"kind": kind} for name, kind in _OF_TOKENS.items() if name != "network"}
-        proposal |= {**parts, "codec": [parts["codec"]]}
+    if _draws_tokens(given):
+        # What is proposed for numbers would stand in the way of what goes with tokens.
+        proposal = {name: value for name, value in proposal.items() if name not in ("codec", "anchor")}
     return build(Recipe, merge(proposal, dict(given)), where)

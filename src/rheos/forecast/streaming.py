@@ -22,6 +22,7 @@ from rheos.forecast.engine import Engine, Unit
 from rheos.forecast.forecast import Forecast
 from rheos.forecast.model import NO_LEVELS, FittedModel
 from rheos.forecast.store import Frame, Memory
+from rheos.sample.path import Rolling
 from rheos.sample.preset import Preset
 from rheos.sample.stream import stream
 
