@@ -9,11 +9,14 @@ import tiny
 from scipy.stats import chi2
 
 from rheos.core.errors import IncompatibleError, InputError
+from rheos.core.keys import Key
+from rheos.data.reader import read
+from rheos.forecast.draw import draw
 from rheos.forecast.forecaster import fit, load
 from rheos.forecast.override import build
-from rheos.forecast.recipe import Recipe
+from rheos.forecast.recipe import Recipe, make_recipe
 from rheos.sample.preset import PRESETS
-from rheos.sample.unmasking import FirstHitting
+from rheos.sample.unmasking import TOKEN_PRESETS, FirstHitting
 
 HORIZON, FALSE_ALARM = 3, 1e-6
 TRANSITION = np.array([[0.8, 0.15, 0.05], [0.1, 0.1, 0.8], [0.3, 0.6, 0.1]])
@@ -143,15 +146,26 @@ def test_what_is_about_noise_levels_is_refused(model, data):
 
 
 def test_samplers_of_the_other_kind_are_refused(model, table_model):
-    from rheos.core.keys import Key
-    from rheos.forecast.draw import draw
-
     for forecaster, preset in ((model, PRESETS["fast"]), (table_model, FirstHitting())):
         batch = forecaster.model.source(forecaster.model.tail).at(0)
         with pytest.raises(IncompatibleError, match="samplers of their own"):
             draw(forecaster.model, batch, Key.of(0, 2), preset)
     with pytest.raises(InputError, match="quality 'great' is not known: say one of fast, balanced, best"):
         model.forecast(members=1, quality="great")
+
+
+def test_the_words_of_quality_tell_as_many_numbers_a_call(model):
+    batch = model.model.source(model.model.tail).at(0)
+    for sampler, calls in ((FirstHitting(most=1), 1), (TOKEN_PRESETS["best"], HORIZON)):
+        assert draw(model.model, batch, Key.of(0, 2), sampler).evaluations == calls
+    assert [TOKEN_PRESETS[word].calls(320) for word in ("fast", "balanced", "best")] == [8, 32, 320]
+
+
+def test_a_panel_of_counts_is_not_scaled_by_its_windows():
+    panel = tiny.panel()
+    panel["y"] = panel["y"].round()
+    recipe = make_recipe(read(panel), tiny.HORIZON, {"process": "masked"})
+    assert [link.kind for link in recipe.codec] == ["tokens"]
 
 
 def test_numbers_that_are_not_whole_are_refused_before_any_work():

@@ -406,8 +406,8 @@ PLANTED = [
     ),
     (
         "src/rheos/sample/unmasking/sample.py",
-        "categorical(denoise(tokens, given), what)",
-        "categorical(denoise(known.start(given, shape, place), given), what)",
+        "law = denoise(tokens, given)",
+        "law = denoise(known.start(given, shape, place), given)",
         "tests/sample/test_unmasking.py",
     ),
     (
@@ -420,6 +420,24 @@ PLANTED = [
         "src/rheos/sample/unmasking/sample.py",
         "wanted & (context.mask > 0)",
         "wanted",
+        "tests/sample/test_unmasking.py",
+    ),
+    (
+        "src/rheos/sample/unmasking/preset.py",
+        '"balanced": FirstHitting(most=32)',
+        '"balanced": FirstHitting(most=1)',
+        "tests/forecast/test_tokens.py",
+    ),
+    (
+        "src/rheos/sample/unmasking/energy.py",
+        "weights.append(-self.energy(",
+        "weights.append(self.energy(",
+        "tests/sample/test_unmasking.py",
+    ),
+    (
+        "src/rheos/sample/unmasking/energy.py",
+        "return own - log_prob(clips)",
+        "return -log_prob(clips)",
         "tests/sample/test_unmasking.py",
     ),
 ]

@@ -15,7 +15,15 @@ from rheos.core.keys import Key
 from rheos.denoise import ChainOracle, GaussianOracle
 from rheos.process import Masked, Process
 from rheos.process.masked import MASK
-from rheos.sample.unmasking import UNMASKINGS, Ancestral, FirstHitting, categorical, sample_tokens
+from rheos.sample.unmasking import (
+    UNMASKINGS,
+    Ancestral,
+    EnergyCorrection,
+    FirstHitting,
+    categorical,
+    relative_to,
+    sample_tokens,
+)
 
 FALSE_ALARM = 1e-6
 ROWS, HISTORY, FUTURE = 10000, 1, 4
@@ -200,3 +208,52 @@ def test_what_does_not_go_together_is_refused():
         sample_tokens(GaussianOracle(torch.zeros(2), torch.eye(2), Process()), (1, 2, 1), key=Key.of(0, 1))
     with pytest.raises(InputError, match="2 rows"):
         sample_tokens(CHAIN, (1, 2, 1), key=Key.of(0, 2))
+
+
+TOGETHER = {"sampler": FirstHitting(most=1), "rows": 3000}
+EXACT = relative_to(CHAIN.log_prob)
+
+
+def test_energies_restore_what_tokens_told_together_do_not_know():
+    """E = log p_theta - log p_true: the law of all tokens told by one call goes to the chain's own."""
+    corrected = drawn(**TOGETHER, energy=EnergyCorrection(EXACT, candidates=100))
+    assert corrected.evaluations == 1
+    assert chi_square(counts(corrected.clips), 3000 * exact())
+    assert not chi_square(counts(drawn(**TOGETHER).clips), 3000 * exact())
+
+
+def test_one_candidate_corrects_nothing():
+    """The law is that of independent draws: marginals of the chain given the history."""
+    found = counts(drawn(**TOGETHER, energy=EnergyCorrection(EXACT, candidates=1)).clips)
+    laws = ANSWERS[(torch.tensor([2, 0, 0, 0, 0]) == PATTERNS).all(1)][0, HISTORY:].exp()
+    apart = torch.einsum("a,b,c,d->abcd", *laws).flatten()
+    assert chi_square(found, 3000 * apart)
+    assert not chi_square(found, 3000 * exact())
+
+
+def test_a_low_energy_is_chosen():
+    """Of two candidates by softmax(-E): where the difference is 40 nats the lower one, always."""
+
+    def odd(clips, own, tokens, given):
+        return 40.0 * (clips[:, HISTORY, 0] != 1)
+
+    both = drawn(FirstHitting(most=1), rows=400, energy=EnergyCorrection(odd, candidates=2)).clips
+    law = float(ANSWERS[(torch.tensor([2, 0, 0, 0, 0]) == PATTERNS).all(1)][0, HISTORY, 0].exp())
+    share = float((both[:, HISTORY, 0] == 1).double().mean())
+    assert share == pytest.approx(1 - (1 - law) ** 2, abs=5 * (0.25 / 400) ** 0.5)
+
+
+def test_corrected_members_have_the_same_tokens_whoever_is_beside_them():
+    energy = EnergyCorrection(EXACT, candidates=3)
+    every = drawn(FirstHitting(most=2), rows=6, energy=energy).clips
+    some = sample_tokens(
+        CHAIN,
+        (2, 5, 1),
+        key=Key.of(0, [4, 1]),
+        context=context(2),
+        sampler=FirstHitting(most=2),
+        energy=energy,
+    ).clips
+    assert torch.equal(some, every[[4, 1]])
+    with pytest.raises(InputError, match="at least one candidate"):
+        EnergyCorrection(EXACT, candidates=0)

@@ -1,6 +1,7 @@
 """Hidden tokens become values: one call for any denoiser of tokens and any order of telling."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from rheos.core.protocols import DenoiseTokens
 from rheos.process.masked import MASK, Masked
 from rheos.sample.sample import Sample, device_of, require_rows, with_history
 from rheos.sample.unmasking.categorical import categorical
+from rheos.sample.unmasking.energy import EnergyCorrection
 from rheos.sample.unmasking.first_hitting import FirstHitting
 from rheos.sample.unmasking.sampler import Unmasking
 
@@ -24,7 +26,7 @@ def sample_tokens(
     process: Masked | None = None,
     context: Context | None = None,
     sampler: Unmasking | None = None,
-    dtype: torch.dtype = torch.float32,
+    energy: EnergyCorrection | None = None,
     device: torch.device | str | None = None,
 ) -> Sample:
     """Draw clips of tokens.
@@ -39,11 +41,11 @@ def sample_tokens(
         process: may be left out where `denoise` has it as `.process`.
         context: what is known of the clips, `b` rows; history is given, and its missing entries stay hidden.
         sampler: the order of telling, by default one token a call, which is exact.
-        dtype: of the clips given back.
+        energy: corrects what tokens told by one call do not know of each other.
         device: of the clips, by default that of the denoiser's parameters.
 
     Returns:
-        The tokens as numbers, NaN where missing by the context's mask; history exactly as given.
+        The tokens as float32 numbers, NaN where missing by the context's mask; history exactly as given.
 
     Raises:
         IncompatibleError: the process has no tokens.
@@ -67,10 +69,16 @@ def sample_tokens(
         rounds = sampler.rounds(known, when.flatten(1), hidden.flatten(1)).reshape(hidden.shape)
         calls = 0
         for number in rounds[hidden].unique().tolist():
-            drawn = MASK + 1 + categorical(denoise(tokens, given), what)
+            law = denoise(tokens, given)
+            if energy is None:
+                drawn = MASK + 1 + categorical(law, what)
+            else:
+                left = hidden & (tokens == MASK)
+                # Step 0 of the stream has told what is drawn without correction.
+                drawn = energy.draw(law, tokens, left, given, replace(key, step=1 + number))
             tokens = torch.where(rounds == number, drawn, tokens)
             calls += 1
-    clips = torch.where(tokens == MASK, torch.nan, tokens.to(dtype))
+    clips = torch.where(tokens == MASK, torch.nan, tokens.to(torch.float32))
     return Sample(clips=with_history(clips, given), evaluations=calls)
 
 
