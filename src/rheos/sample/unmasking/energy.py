@@ -1,8 +1,8 @@
 """p(x_0 | shown) ~ p_theta(x_0 | shown) exp(-E(x_0, shown)): one of some candidates, chosen by energy.
 
-Corrects what tokens told together do not know of each other: Xu et al. 2024 (EDLM), arXiv 2410.21357. One of k
-candidates is taken with probability softmax(-E): importance resampling, whose law goes to the corrected one as
-k grows. The sign is that of the equation; the released code weighs by exp(+E).
+Corrects what tokens told together do not know of each other: Xu et al. 2024 (EDLM), arXiv 2410.21357. One of
+k candidates is taken with probability softmax(-E): importance resampling, whose law goes to the corrected one
+as k grows. The sign is that of the equation; the released code weighs by exp(+E).
 """
 
 from collections.abc import Callable
