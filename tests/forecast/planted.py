@@ -298,4 +298,16 @@ PLANTED = [
         "key=key, context=context, device=device)",
         "tests/forecast/test_tokens.py",
     ),
+    (
+        "src/rheos/forecast/spending.py",
+        "member = row * calls[0]",
+        "member = row * _CALLS[0]",
+        "tests/forecast/test_spending.py",
+    ),
+    (
+        "src/rheos/forecast/spending.py",
+        "ensemble = row * calls[1] * full.calibrating",
+        "ensemble = row * _CALLS[1] * full.calibrating",
+        "tests/forecast/test_spending.py",
+    ),
 ]

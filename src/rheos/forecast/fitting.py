@@ -225,7 +225,8 @@ class Fitting:
             rehearsal = _Rehearsal(model.denoiser, loss)
             step = seconds_per_step(settings.time, rehearsal)
             rehearsal.undo()
-            spending = Spending.within(step, settings, *held_out, (model.calls("fast"), model.calls("balanced")))
+            calls = model.calls("fast"), model.calls("balanced")
+            spending = Spending.within(step, settings, *held_out, calls)
         write_json(path, asdict(spending))
         return spending
 
