@@ -5,6 +5,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.network import CausalSeriesNetwork, SeriesNetwork, Shapes
+from rheos.network.inputs import token_inputs
 
 
 @pytest.mark.parametrize(
@@ -184,3 +185,13 @@ def test_a_network_for_tokens_refuses_numbers_and_others_refuse_tokens(case, sma
     for other in (CausalSeriesNetwork(), small_field):
         with pytest.raises(IncompatibleError, match="these hold tokens"):
             other.build(shapes)
+
+
+def test_inputs_of_tokens_by_hand():
+    """The mask, the clip's values, the lag's: token 2 after token 1, then hidden after missing."""
+    shapes = Shapes(history=1, horizon=1, channels=1, values=2, lags=1)
+    x = torch.tensor([[[[0.0, 1.0]], [[0.0, 0.0]]]])
+    mask, lagged = torch.tensor([[[1.0], [0.0]]]), torch.tensor([[[[1.0]], [[0.0]]]])
+    found = token_inputs(x, Context(mask=mask, lagged=lagged), shapes)
+    assert found.shape == (1, 2, shapes.entry_inputs, 1)
+    assert found[0, :, :, 0].tolist() == [[1, 0, 1, 1, 0], [0, 0, 0, 0, 0]]
