@@ -150,6 +150,16 @@ KINDS = {
         f"fit bad.csv codec=log {QUICK} --horizon 4 --out new",
         "'a'",
     ),
+    "numbers that are not whole": (
+        nothing,
+        f"{FIT} process=masked --horizon 4",
+        "which is no whole number",
+    ),
+    "whole numbers about an anchor": (
+        nothing,
+        f"{FIT} process=masked anchor=ridge --horizon 4",
+        "need anchor=none, not ridge",
+    ),
     "a role for no column": (nothing, f"{FIT} roles.aa=past --horizon 4", "did you mean 'a'"),
     "no such role": (nothing, f"{FIT} roles.a=futur --horizon 4", "roles.a='futur'"),
     "an unknown way of reading": (

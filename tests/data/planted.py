@@ -280,4 +280,40 @@ PLANTED = [
         "alive = np.full(len(self.matrix), not pattern.any())",
         "tests/data/test_sums.py",
     ),
+    (
+        "src/rheos/data/codec/tokens.py",
+        'side="right"',
+        'side="left"',
+        "tests/data/test_tokens.py",
+    ),
+    (
+        "src/rheos/data/codec/tokens.py",
+        "np.arange(low, high + 1)",
+        "np.unique(values)",
+        "tests/data/test_tokens.py",
+    ),
+    (
+        "src/rheos/data/codec/tokens.py",
+        "values[(start + end - 1) // 2]",
+        "values[start]",
+        "tests/data/test_tokens.py",
+    ),
+    (
+        "src/rheos/data/codec/tokens.py",
+        "np.where(inside, -np.log(size[chosen]), -np.inf)",
+        "np.where(inside, np.log(size[chosen]), -np.inf)",
+        "tests/data/test_tokens.py",
+    ),
+    (
+        "src/rheos/data/codec/tokens.py",
+        "(first <= self.last[channel])",
+        "(first <= own[-1])",
+        "tests/data/test_tokens.py",
+    ),
+    (
+        "src/rheos/data/codec/tokens.py",
+        "return tuple(np.isfinite(self.edges).sum(1).tolist())",
+        "return tuple(np.isfinite(self.edges).sum(0).tolist())",
+        "tests/data/test_tokens.py",
+    ),
 ]

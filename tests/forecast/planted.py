@@ -39,8 +39,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/fitting.py",
-        "codec = Chain(links=recipe.codec).fit(seen)",
-        "codec = Chain(links=recipe.codec).fit(Circle(known.layout.circular).lift(self.dataset))",
+        "codec = Chain(links=self.recipe.codec).fit(seen)",
+        "codec = Chain(links=self.recipe.codec).fit(Circle(known.layout.circular).lift(self.dataset))",
         _LEAK,
     ),
     (
@@ -266,6 +266,48 @@ PLANTED = [
         "src/rheos/forecast/spending.py",
         "left = settings.time - (checks + 1) * windows * members * member - calibrated * ensemble",
         "left = settings.time - calibrated * ensemble",
+        "tests/forecast/test_spending.py",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        'process = recipe.process.model_copy(update={"values": codec.values})',
+        'process = recipe.process.model_copy(update={"values": (max(codec.values) + 1,)})',
+        "tests/forecast/test_tokens.py",
+    ),
+    (
+        "src/rheos/forecast/recipe.py",
+        'return {**{name: kind for name, kind in _OF_TOKENS.items() if name != "network"}, **content}',
+        'return {**{name: kind for name, kind in _OF_TOKENS.items() if name == "codec"}, **content}',
+        "tests/forecast/test_tokens.py",
+    ),
+    (
+        "src/rheos/forecast/recipe.py",
+        'proposal = {name: value for name, value in proposal.items() if name not in ("codec", "anchor")}',
+        'proposal = {name: value for name, value in proposal.items() if name != "anchor"}',
+        "tests/forecast/test_tokens.py",
+    ),
+    (
+        "src/rheos/forecast/model.py",
+        "return chosen.calls(self.recipe.horizon * self.exists.size)",
+        "return chosen.calls(self.recipe.horizon)",
+        "tests/forecast/test_tokens.py",
+    ),
+    (
+        "src/rheos/forecast/draw.py",
+        "key=key, context=context, sampler=preset, device=device)",
+        "key=key, context=context, device=device)",
+        "tests/forecast/test_tokens.py",
+    ),
+    (
+        "src/rheos/forecast/spending.py",
+        "member = row * calls[0]",
+        "member = row * _CALLS[0]",
+        "tests/forecast/test_spending.py",
+    ),
+    (
+        "src/rheos/forecast/spending.py",
+        "ensemble = row * calls[1] * full.calibrating",
+        "ensemble = row * _CALLS[1] * full.calibrating",
         "tests/forecast/test_spending.py",
     ),
 ]

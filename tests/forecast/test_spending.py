@@ -59,3 +59,13 @@ def test_nothing_is_saved_on_where_the_steps_are_given():
     assert Spending.in_full(10, settings, 400, 100, ENOUGH) == Spending(10, 12, 64, 6, 80, 20)
     assert Spending.in_full(10, settings, 9, 8, ENOUGH) == Spending(10, 12, 9, 6, 8, 20)
     assert Spending.in_full(10, settings, 9, 7, ENOUGH) == Spending(10, 12, 9, 6, 7, 2)
+
+
+def test_calls_are_those_of_the_presets_that_the_model_has():
+    """A hundred calls a member of a check and of calibration, instead of ten and twenty: less of both."""
+    settings = Training(time=300.0)
+    spending = Spending.within(0.1, settings, 400, 100, ENOUGH, (100, 100))
+    row = 0.1 / settings.batch / 3
+    assert (spending.members, spending.windows, spending.checks) == (4, 12, 12)
+    assert spending.calibrated * spending.calibrating * 100 * row <= 0.15 * 300.0
+    assert Spending.within(0.1, settings, 400, 100, ENOUGH).windows == 64

@@ -106,4 +106,10 @@ PLANTED = [
         "inputs[:, :, first:]",
         "tests/network/test_causal.py",
     ),
+    (
+        "src/rheos/network/inputs.py",
+        "values = torch.arange(1, shapes.values + 1, device=x.device)",
+        "values = torch.arange(shapes.values, device=x.device)",
+        "tests/network/test_series.py",
+    ),
 ]

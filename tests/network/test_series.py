@@ -3,7 +3,9 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 
 from rheos.core.context import Context
-from rheos.network import SeriesNetwork, Shapes
+from rheos.core.errors import IncompatibleError
+from rheos.network import CausalSeriesNetwork, SeriesNetwork, Shapes
+from rheos.network.inputs import token_inputs
 
 
 @pytest.mark.parametrize(
@@ -144,3 +146,52 @@ def test_reaches_the_exact_denoiser_of_a_gaussian_process():
         posterior = prior - prior @ torch.linalg.solve(prior + noise.diag(), prior)
         exact = posterior.diagonal()[history:].mean().item()
         assert error == pytest.approx(exact, rel=0.1)
+
+
+def tokens_of(full, values, seed=3):
+    """The case with random tokens in the place of its numbers; 0 is hidden, or a missing lag."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(shape):
+        return torch.randint(0, values + 1, shape, generator=generator)
+
+    clip = torch.nn.functional.one_hot(draw(full.x.shape), values + 1)[..., 1:].double()
+    context = {"lagged": draw(full.context.lagged.shape).double(), "history": None, "anchor": None}
+    return full.changed(x=clip, anchor_scale=None, **context)
+
+
+def test_tokens_get_logits_of_their_own_values(case, awake):
+    full = case(history=5, horizon=3, channels=2)
+    shapes = full.shapes.model_copy(update={"anchor": False, "values": 4})
+    network = awake(SeriesNetwork(width=8, depth=1, heads=2, rank=4, patch=3).build(shapes))
+    told = tokens_of(full, 4)
+    answer = told.answer(network)
+    assert answer.shape == (2, 8, 2, 4)
+    # Each frame, channel and value of the clip and of the lags reaches the answers.
+    for name, place in (("x", (0, 6, 1, 2)), ("x", (0, 1, 0, 0)), ("lagged", (0, 3, 1, 1))):
+        value = (told.x if name == "x" else told.context.lagged).clone()
+        value[place] = 1 - value[place] if name == "x" else (value[place] + 1) % 5
+        moved = told.changed(**{name: value}).answer(network) - answer
+        assert (moved[0].abs() > 1e-12).all()
+        assert (moved[1] == 0).all()
+
+
+def test_a_network_for_tokens_refuses_numbers_and_others_refuse_tokens(case, small_field):
+    full = case(history=5, horizon=3, channels=2)
+    shapes = full.shapes.model_copy(update={"anchor": False, "values": 4})
+    network = SeriesNetwork(width=8, depth=1, heads=2, rank=4).build(shapes)
+    with pytest.raises(IncompatibleError, match="tokens with 4 values"):
+        network(full.x.float(), full.level.float(), Context())
+    for other in (CausalSeriesNetwork(), small_field):
+        with pytest.raises(IncompatibleError, match="these hold tokens"):
+            other.build(shapes)
+
+
+def test_inputs_of_tokens_by_hand():
+    """The mask, the clip's values, the lag's: token 2 after token 1, then hidden after missing."""
+    shapes = Shapes(history=1, horizon=1, channels=1, values=2, lags=1)
+    x = torch.tensor([[[[0.0, 1.0]], [[0.0, 0.0]]]])
+    mask, lagged = torch.tensor([[[1.0], [0.0]]]), torch.tensor([[[[1.0]], [[0.0]]]])
+    found = token_inputs(x, Context(mask=mask, lagged=lagged), shapes)
+    assert found.shape == (1, 2, shapes.entry_inputs, 1)
+    assert found[0, :, :, 0].tolist() == [[1, 0, 1, 1, 0], [0, 0, 0, 0, 0]]

@@ -392,4 +392,40 @@ PLANTED = [
         "torch.log(known.b[..., -1, :].square().sum(-1))",
         "tests/process/test_critically_damped.py",
     ),
+    (
+        "src/rheos/process/masked.py",
+        "return 1.0 - t**self.power",
+        "return (1.0 - t) ** self.power",
+        "tests/process/test_masked.py",
+    ),
+    (
+        "src/rheos/process/masked.py",
+        "return w ** (1.0 / self.power)",
+        "return w**self.power",
+        "tests/process/test_masked.py",
+    ),
+    (
+        "src/rheos/process/masked.py",
+        "torch.where(self.hidden_at(w) < t, MASK, tokens)",
+        "torch.where(self.hidden_at(w) > t, MASK, tokens)",
+        "tests/process/test_masked.py",
+    ),
+    (
+        "src/rheos/process/masked.py",
+        "present = present & (context.mask[:, : x0.shape[1]] > 0)",
+        "present = present | (context.mask[:, : x0.shape[1]] > 0)",
+        "tests/process/test_masked.py",
+    ),
+    (
+        "src/rheos/process/masked.py",
+        "return functional.one_hot(tokens, self.most + 1)[..., 1:]",
+        "return functional.one_hot(tokens, self.most + 1)[..., :-1]",
+        "tests/process/test_masked.py",
+    ),
+    (
+        "src/rheos/process/masked.py",
+        "torch.arange(self.most, device=device) < counts",
+        "torch.arange(self.most, device=device) <= counts",
+        "tests/process/test_masked.py",
+    ),
 ]

@@ -64,6 +64,18 @@ class Denoise(Protocol):
 
 
 @runtime_checkable
+class DenoiseTokens(Protocol):
+    """Answers for the tokens that are hidden given those shown; a time would say nothing more."""
+
+    def __call__(self, tokens: Tensor, context: Context) -> Tensor:
+        """log p(x_0 = v | what is shown) of every token of a clip, `(b, f, *features, values)`.
+
+        Tokens are int64, 0 where hidden; the first value, at index 0, is token 1.
+        """
+        ...
+
+
+@runtime_checkable
 class Remembers(Denoise, Protocol):
     """A denoiser that keeps what it needs of finished frames instead of looking at them again."""
 

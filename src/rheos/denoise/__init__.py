@@ -2,18 +2,23 @@
 
 from rheos.denoise.denoiser import Denoiser
 from rheos.denoise.objective import Objective
-from rheos.denoise.oracle import EmpiricalOracle, GaussianOracle, MixtureOracle
+from rheos.denoise.oracle import ChainOracle, EmpiricalOracle, GaussianOracle, MixtureOracle
 from rheos.denoise.remembering import Remembering
 from rheos.denoise.state_denoiser import StateDenoiser
 from rheos.denoise.state_objective import HybridScore
+from rheos.denoise.token_denoiser import TokenDenoiser
+from rheos.denoise.token_objective import MaskedCrossEntropy
 
 __all__ = [
+    "ChainOracle",
     "Denoiser",
     "EmpiricalOracle",
     "GaussianOracle",
     "HybridScore",
+    "MaskedCrossEntropy",
     "MixtureOracle",
     "Objective",
     "Remembering",
     "StateDenoiser",
+    "TokenDenoiser",
 ]

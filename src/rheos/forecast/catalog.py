@@ -7,9 +7,11 @@ from rheos.core.method import Method
 from rheos.data.anchor import ANCHORS
 from rheos.data.codec import CODECS
 from rheos.data.generator import GENERATORS
+from rheos.denoise import MaskedCrossEntropy, Objective
 from rheos.denoise.time_sampler import TIME_SAMPLERS
 from rheos.denoise.times import TIMES
 from rheos.network import NETWORKS
+from rheos.process import TOKEN_PROCESSES
 from rheos.process.coordinates import COORDINATES
 from rheos.process.noise import NOISES
 from rheos.process.recipes import PROCESSES
@@ -18,21 +20,25 @@ from rheos.sample.correction import CORRECTIONS
 from rheos.sample.grid import GRIDS
 from rheos.sample.path import PATHS
 from rheos.sample.solver import SOLVERS
+from rheos.sample.unmasking import UNMASKINGS
 
 ROOMS: dict[str, tuple[type[Method], ...]] = {
     "process": PROCESSES,
+    "token_process": TOKEN_PROCESSES,
     "schedule": SCHEDULES,
     "coordinates": COORDINATES,
     "noise": NOISES,
     "codec": CODECS,
     "anchor": ANCHORS,
     "network": NETWORKS,
+    "objective": (Objective, MaskedCrossEntropy),
     "time_sampler": TIME_SAMPLERS,
     "times": TIMES,
     "grid": GRIDS,
     "path": PATHS,
     "solver": SOLVERS,
     "correction": CORRECTIONS,
+    "unmasking": UNMASKINGS,
     "calibration": CALIBRATIONS,
     "baseline": BASELINES,
     "peer": PEERS,

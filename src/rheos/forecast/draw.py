@@ -7,13 +7,17 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+from rheos.core.context import Context
+from rheos.core.errors import IncompatibleError
 from rheos.core.keys import Key
 from rheos.data.codec.base import State
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
+from rheos.denoise import TokenDenoiser
 from rheos.forecast.model import FittedModel
 from rheos.sample.preset import Preset
-from rheos.sample.sample import sample
+from rheos.sample.sample import Sample, sample
+from rheos.sample.unmasking import Unmasking, sample_tokens
 
 
 class Broken(NamedTuple):
@@ -42,30 +46,49 @@ class Drawn:
     warnings: tuple[str, ...]
 
 
-def draw(model: FittedModel, batch: WindowBatch, key: Key, preset: Preset, device: str = "cpu") -> Drawn:
+def draw(
+    model: FittedModel, batch: WindowBatch, key: Key, preset: Preset | Unmasking, device: str = "cpu"
+) -> Drawn:
     """Draw the futures of some windows, uncalibrated.
 
     Args:
         model: the fitted model.
         batch: b windows.
         key: one row a member; the members of a window follow each other, alike many for all.
-        preset: solver, grid and evaluations.
+        preset: solver, grid and evaluations, or the sampler of tokens.
         device: where the network is.
     """
     clip, context = model.context(batch)
     members = len(key) // len(batch)
-    drawn = sample(
-        model.denoiser,
-        (len(key), *clip.shape[1:]),
-        key=key,
-        context=context if members == 1 else context.repeat(members),
-        preset=preset,
-        device=device,
-    )
+    context = context if members == 1 else context.repeat(members)
+    drawn = _clips(model, (len(key), *clip.shape[1:]), key, context, preset, device)
     state = {name: np.repeat(value, members, axis=0) for name, value in batch.state.items()}
     raw = decoded(model, drawn.clips[:, model.recipe.history :], state)
     broken = Broken(model.bounds.outside(raw), model.sums.off(raw))
     return Drawn(model.project(raw), broken, drawn.evaluations, drawn.warnings)
+
+
+def _clips(
+    model: FittedModel,
+    shape: tuple[int, ...],
+    key: Key,
+    context: Context,
+    preset: Preset | Unmasking,
+    device: str,
+) -> Sample:
+    """Clips of numbers or tokens, as the model's are.
+
+    Raises:
+        IncompatibleError: the preset is of the other kind.
+    """
+    if isinstance(model.denoiser, TokenDenoiser) != isinstance(preset, Unmasking):
+        raise IncompatibleError(
+            f"{preset.name()!r} cannot sample a model of the {model.recipe.process.kind!r} process: tokens "
+            "have samplers of their own."
+        )
+    if isinstance(preset, Unmasking):
+        return sample_tokens(model.denoiser, shape, key=key, context=context, sampler=preset, device=device)
+    return sample(model.continuous, shape, key=key, context=context, preset=preset, device=device)
 
 
 def decoded(model: FittedModel, clips: Tensor, state: State) -> np.ndarray:
@@ -80,7 +103,7 @@ def ensembles(
     source: WindowSource,
     indices: np.ndarray,
     members: int,
-    preset: Preset,
+    preset: Preset | Unmasking,
     purpose: str,
     device: str = "cpu",
 ) -> Iterator[tuple[WindowBatch, np.ndarray, Broken]]:

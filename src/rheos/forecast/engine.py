@@ -25,6 +25,7 @@ from rheos.forecast.health import Watch
 from rheos.forecast.model import FittedModel
 from rheos.forecast.store import Sink, stamp_text
 from rheos.sample.preset import Preset
+from rheos.sample.unmasking import Unmasking
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class Engine:
     Args:
         model: the fitted model.
         dataset: recordings to forecast from; nothing at or after an origin is used.
-        preset: solver, grid and evaluations.
+        preset: solver, grid and evaluations, or the sampler of tokens.
         seed: of the forecast.
         horizon: frames ahead; beyond the trained horizon members continue from themselves.
         calibrated: apply the model's calibration.
@@ -47,7 +48,7 @@ class Engine:
 
     model: FittedModel
     dataset: Dataset
-    preset: Preset
+    preset: Preset | Unmasking
     seed: int = 0
     horizon: int = 0
     calibrated: bool = True

@@ -19,21 +19,21 @@ from rheos.core.keys import Key, Purpose
 from rheos.data.anchor.base import FittedAnchor, some
 from rheos.data.bounds import Bounds
 from rheos.data.circle import Circle
-from rheos.data.codec import Chain
+from rheos.data.codec import Chain, Fitted
 from rheos.data.dataset import Dataset, Recording
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
-from rheos.denoise.denoiser import Denoiser
+from rheos.denoise import Denoiser, TokenDenoiser
 from rheos.forecast.draw import ensembles
 from rheos.forecast.health import Health
 from rheos.forecast.held_out import apart, split
 from rheos.forecast.measure import canonical_futures, channel_scale, deviation, mode_variances, solver_bias
-from rheos.forecast.model import FittedModel, History, grid_features
+from rheos.forecast.model import FittedModel, History, denoiser_of, grid_features
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.spending import FEWEST_TO_CALIBRATE, Spending
 from rheos.forecast.store import stamp_text
 from rheos.network.shapes import Shapes
-from rheos.sample.preset import preset
+from rheos.process import Masked
 from rheos.score import aggregate, crps
 from rheos.train.loop import Progress, Run, Trained
 from rheos.train.settings import seconds_per_step
@@ -76,27 +76,25 @@ class Fitting:
         Raises:
             InputError: there is too little data for the recipe.
         """
-        recipe = self.recipe
-        known = self.dataset.until(recipe.holdout)
+        known = self.dataset.until(self.recipe.holdout)
         shortest = min(r.observed for r in known.recordings)
         limits = self._limits(known)
         seen = Circle(known.layout.circular).lift(known)
-        codec = Chain(links=recipe.codec).fit(seen)
+        codec = Chain(links=self.recipe.codec).fit(seen)
+        recipe = self.recipe = _with_values(self.recipe, codec)
         windows = WindowSource(seen, recipe.window, codec)
         first, second = split(windows, recipe.validation)
         self._require(first, second, shortest)
         model = self._untrained(known, limits, recipe.anchor.fit(windows, first), windows, first)
-        some_clips = self._batch(model, windows, some(first, 256))
-        self._estimate(model, *some_clips)
-        canonical = canonical_futures(model.denoiser.process, *some_clips)
-        model.denoiser.sigma_data = deviation(canonical)
+        modes = self._standardize(model, *self._batch(model, windows, some(first, 256)))
         device = _device(recipe.training.device)
         model.denoiser.to(device)
         with torch.enable_grad():
             trained = self._train(model, windows, (first, second), device)
         model.history = self._history(known, trained, model.denoiser)
-        model.history.modes = mode_variances(canonical)
-        model.history.bias = solver_bias(model.denoiser.process, model.history.modes)
+        model.history.modes = modes
+        if modes:
+            model.history.bias = solver_bias(model.continuous.process, modes)
         self._calibrate(model, known, windows, second, device)
         model.denoiser.to("cpu")
         if len(windows) < _FEW_WINDOWS:
@@ -125,6 +123,8 @@ class Fitting:
         features = grid_features(known.layout, windows.exists)
         clip, context = to_context(batch, anchor(batch), coordinates=features, periodic=known.layout.periodic)
         shapes = Shapes.of(clip, context)
+        if isinstance(recipe.process, Masked):
+            shapes = shapes.model_copy(update={"values": recipe.process.most})
         network = recipe.network.build(shapes, recipe.seed)
         leads = (recipe.horizon, len(known.layout.channels))
         return FittedModel(
@@ -132,7 +132,7 @@ class Fitting:
             layout=known.layout,
             codec=windows.codec,
             anchor=anchor,
-            denoiser=Denoiser(network, recipe.process.build(anchored=True)),
+            denoiser=denoiser_of(recipe, network),
             calibration=FittedCalibration(np.zeros(leads), np.ones(leads)),
             bounds=limits[0],
             sums=limits[1],
@@ -143,9 +143,21 @@ class Fitting:
             health=Health.of(windows.dataset),
         )
 
+    def _standardize(self, model: FittedModel, clip: Tensor, context: Context) -> list[float]:
+        """Let process and denoiser take from the data what they have to; variances of the data's modes.
+
+        Tokens have neither units nor modes.
+        """
+        if isinstance(model.denoiser, TokenDenoiser):
+            return []
+        self._estimate(model, clip, context)
+        canonical = canonical_futures(model.continuous.process, clip, context)
+        model.continuous.sigma_data = deviation(canonical)
+        return mode_variances(canonical)
+
     def _estimate(self, model: FittedModel, clip: Tensor, context: Context) -> None:
         """Let the process take from the data what it has to, and write it into the model's recipe."""
-        u0 = model.denoiser.process.canonical(clip, context)
+        u0 = model.continuous.process.canonical(clip, context)
         chosen = self.recipe.process.estimate(u0, Key.of(self.recipe.seed, 1, "process"))
         if chosen != self.recipe.process:
             model.recipe = self.recipe.model_copy(update={"process": chosen})
@@ -184,7 +196,7 @@ class Fitting:
             with torch.autocast(device, torch.bfloat16, enabled=bfloat):
                 return recipe.objective(denoiser, clip, context, key)
 
-        spending = self._spending(denoiser, loss, windows, second)
+        spending = self._spending(model, loss, windows, second)
         held = second[np.linspace(0, len(second) - 1, spending.windows).round().astype(int)]
 
         def validate(_: nn.Module) -> float:
@@ -195,7 +207,7 @@ class Fitting:
 
     def _spending(
         self,
-        denoiser: Denoiser,
+        model: FittedModel,
         loss: Callable[[nn.Module, int], Tensor],
         windows: WindowSource,
         second: np.ndarray,
@@ -210,10 +222,11 @@ class Fitting:
         if settings.steps is not None:
             spending = Spending.in_full(settings.steps, settings, *held_out)
         else:
-            rehearsal = _Rehearsal(denoiser, loss)
+            rehearsal = _Rehearsal(model.denoiser, loss)
             step = seconds_per_step(settings.time, rehearsal)
             rehearsal.undo()
-            spending = Spending.within(step, settings, *held_out)
+            calls = model.calls("fast"), model.calls("balanced")
+            spending = Spending.within(step, settings, *held_out, calls)
         write_json(path, asdict(spending))
         return spending
 
@@ -230,7 +243,7 @@ class Fitting:
         kept = kept[np.linspace(0, len(kept) - 1, spending.calibrated).round().astype(int)]
         found, broken = [], []
         for _, values, changed in ensembles(
-            model, windows, kept, spending.calibrating, preset("balanced"), "calibration", device
+            model, windows, kept, spending.calibrating, model.preset("balanced"), "calibration", device
         ):
             found.append(values)
             broken.append(changed)
@@ -250,7 +263,7 @@ class Fitting:
         off = np.sqrt(np.mean([part.off**2 for part in broken], axis=0))
         model.history.sums = dict(zip(model.sums.names, np.nan_to_num(off).tolist(), strict=True))
 
-    def _history(self, known: Dataset, trained: Trained, denoiser: Denoiser) -> History:
+    def _history(self, known: Dataset, trained: Trained, denoiser: nn.Module) -> History:
         stamps = [r.stamps[: r.observed] for r in known.recordings]
         return History(
             source=self.source,
@@ -266,6 +279,14 @@ class Fitting:
             parameters=sum(p.numel() for p in denoiser.parameters()),
             versions={"rheos": __version__, "torch": torch.__version__, "numpy": np.__version__},
         )
+
+
+def _with_values(recipe: Recipe, codec: Fitted) -> Recipe:
+    """The recipe whose process of tokens knows how many its codec found."""
+    if not isinstance(recipe.process, Masked):
+        return recipe
+    process = recipe.process.model_copy(update={"values": codec.values})
+    return recipe.model_copy(update={"process": process})
 
 
 class _Rehearsal:
@@ -295,7 +316,8 @@ def held_out_score(
         device: where the network is.
     """
     scores = []
-    for batch, values, _ in ensembles(model, windows, indices, members, preset("fast"), "held out", device):
+    chosen = model.preset("fast")
+    for batch, values, _ in ensembles(model, windows, indices, members, chosen, "held out", device):
         state = {name: np.repeat(value, members, axis=0) for name, value in batch.state.items()}
         coded = model.codec.encode(model.circle.lifted(values.reshape(-1, *values.shape[2:])), state)
         ensemble = np.moveaxis(coded.reshape(*values.shape[:2], *coded.shape[1:]), 1, 0)

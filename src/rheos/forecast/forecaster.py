@@ -209,10 +209,11 @@ class Forecaster:
 
         Raises:
             InputError: the source, a bound or the time cannot be used.
+            IncompatibleError: the model draws tokens.
         """
         tuning = tune(self.model, None if source is None else self.read(source), bound, time, progress)
         self.model.presets = {word: point.preset for word, point in tuning.chosen.items()}
-        self.model.history.bias = solver_bias(self.model.denoiser.process, tuning.modes, self.model.presets)
+        self.model.history.bias = solver_bias(self.model.continuous.process, tuning.modes, self.model.presets)
         return tuning
 
     def save_presets(self, folder: str | Path) -> None:

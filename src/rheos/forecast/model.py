@@ -16,12 +16,12 @@ import pandas as pd
 import torch
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, field_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from rheos import __version__
 from rheos.calibrate import FittedCalibration
 from rheos.core.context import Context
-from rheos.core.errors import InputError
+from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.files import read_json, read_tensors, write_json, write_tensors, write_text
 from rheos.data.anchor.base import FittedAnchor
 from rheos.data.bounds import Bounds
@@ -31,15 +31,23 @@ from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.data.windows import WindowBatch
-from rheos.denoise.denoiser import Denoiser
+from rheos.denoise import Denoiser, TokenDenoiser
 from rheos.forecast.card import card
 from rheos.forecast.health import Health
 from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
 from rheos.network.shapes import Shapes
+from rheos.process import Masked
 from rheos.sample.preset import Preset, preset
+from rheos.sample.unmasking import Unmasking, token_preset
 
 FORMAT = 1
+
+NO_LEVELS = (
+    "the model draws whole numbers (process=masked), so it has no noise levels and no solver, which tuning "
+    "and rolling streams are about: its quality 'best' is exact, one call a number."
+)
+"""Why what is about noise levels does not go with tokens."""
 
 
 class History(BaseModel):
@@ -121,7 +129,7 @@ class FittedModel:
     layout: Layout
     codec: Fitted
     anchor: FittedAnchor
-    denoiser: Denoiser
+    denoiser: Denoiser | TokenDenoiser
     calibration: FittedCalibration
     bounds: Bounds
     sums: Sums
@@ -133,12 +141,34 @@ class FittedModel:
     health: Health | None = None
     presets: dict[str, Preset] = field(default_factory=dict)
 
-    def preset(self, word: Preset | str) -> Preset:
+    @property
+    def continuous(self) -> Denoiser:
+        """The denoiser of a model of numbers.
+
+        Raises:
+            IncompatibleError: the model draws tokens.
+        """
+        if isinstance(self.denoiser, TokenDenoiser):
+            raise IncompatibleError(NO_LEVELS)
+        return self.denoiser
+
+    def calls(self, word: str) -> int:
+        """The most network calls that a forecast of the trained horizon takes with the preset of a word."""
+        chosen = self.preset(word)
+        if isinstance(chosen, Preset):
+            return chosen.evaluations
+        return chosen.calls(self.recipe.horizon * self.exists.size)
+
+    def preset(self, word: Preset | Unmasking | str) -> Preset | Unmasking:
         """The preset of a word, the model's own before the usual one; a preset is its own.
 
         Raises:
             InputError: there is no such word.
         """
+        if isinstance(word, Unmasking):
+            return word
+        if isinstance(word, str) and isinstance(self.denoiser, TokenDenoiser):
+            return token_preset(word)
         return self.presets[word] if isinstance(word, str) and word in self.presets else preset(word)
 
     def source(self, dataset: Dataset) -> WindowSource:
@@ -196,7 +226,7 @@ class FittedModel:
             recipe=self.recipe.model_dump(mode="json"),
             layout=_layout_to_json(self.layout),
             shapes=self.shapes,
-            sigma_data=self.denoiser.sigma_data,
+            sigma_data=self.denoiser.sigma_data if isinstance(self.denoiser, Denoiser) else 1.0,
             recordings=[{"name": r.name, "stamps": stamps_to_json(r.stamps)} for r in self.tail.recordings],
             history=self.history,
             presets=self.presets,
@@ -255,8 +285,7 @@ class FittedModel:
         network.load_state_dict(
             {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
         )
-        process = recipe.process.build(anchored=True)
-        denoiser = Denoiser(network, process, sigma_data=config.sigma_data).eval()
+        denoiser = denoiser_of(recipe, network, config.sigma_data).eval()
         layout = _layout_from_json(config.layout)
         recordings = tuple(
             Recording(
@@ -283,6 +312,13 @@ class FittedModel:
             presets=config.presets,
             health=Health.from_arrays(_part(arrays, "health")),
         )
+
+
+def denoiser_of(recipe: Recipe, network: nn.Module, sigma_data: float = 1.0) -> Denoiser | TokenDenoiser:
+    """The denoiser that a recipe's process asks for."""
+    if isinstance(recipe.process, Masked):
+        return TokenDenoiser(network, recipe.process)
+    return Denoiser(network, recipe.process.build(anchored=True), sigma_data=sigma_data)
 
 
 def grid_features(layout: Layout, exists: np.ndarray) -> np.ndarray | None:

@@ -15,19 +15,29 @@ from rheos.data.codec.scale import Scale
 from rheos.data.dataset import Dataset
 from rheos.data.options import DataOptions
 from rheos.data.windows import WindowSpec
-from rheos.denoise.objective import Objective
+from rheos.denoise import MaskedCrossEntropy, Objective
 from rheos.forecast.override import build, merge, spelled_out
 from rheos.network import NETWORKS, SeriesNetwork
-from rheos.process import LINEAR_FACES
+from rheos.process import LINEAR_FACES, TOKEN_PROCESSES, Masked
 from rheos.process.recipes import PROCESSES, DyDiff
 from rheos.train.settings import Training
 
 # YAML reads `100: [coal, gas]` with a number for its key.
 Name = Annotated[str, BeforeValidator(str)]
 AnyAnchor: Any = one_of(ANCHORS)
-AnyProcess: Any = one_of(PROCESSES)
+AnyProcess: Any = one_of((*PROCESSES, *TOKEN_PROCESSES))
 AnyNetwork: Any = one_of(NETWORKS)
+AnyObjective: Any = one_of((Objective, MaskedCrossEntropy))
 AnyCalibration: Any = one_of(CALIBRATIONS)
+
+# What goes with tokens: the word `process=masked` alone stands for all of it.
+_OF_TOKENS = {
+    "codec": "tokens",
+    "anchor": "none",
+    "network": "series",
+    "objective": MaskedCrossEntropy.name(),
+    "calibration": "none",
+}
 
 
 class Recipe(BaseModel):
@@ -75,7 +85,7 @@ class Recipe(BaseModel):
     anchor: AnyAnchor = Ridge()
     process: AnyProcess = DyDiff()
     network: AnyNetwork = SeriesNetwork()
-    objective: Objective = Objective()
+    objective: AnyObjective = Objective()
     training: Training = Training()
     calibration: AnyCalibration = AffineCalibration()
 
@@ -105,8 +115,41 @@ class Recipe(BaseModel):
             raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tokens_bring_what_goes_with_them(cls, content: Any) -> Any:
+        if not isinstance(content, Mapping) or not _draws_tokens(content):
+            return content
+        return {**{name: kind for name, kind in _OF_TOKENS.items() if name != "network"}, **content}
+
+    @model_validator(mode="after")
+    def _tokens_go_together(self) -> "Recipe":
+        kinds = {name: getattr(self, name).kind for name in _OF_TOKENS if name != "codec"}
+        kinds["codec"] = ",".join(link.kind for link in self.codec)
+        if not isinstance(self.process, Masked):
+            for name in ("codec", "objective"):
+                if _OF_TOKENS[name] in kinds[name].split(","):
+                    raise ValueError(
+                        f"{name}={kinds[name]} is for whole numbers, which process={self.process.kind} does "
+                        "not draw; use process=masked"
+                    )
+            return self
+        for name, kind in _OF_TOKENS.items():
+            if kinds[name] != kind:
+                raise ValueError(
+                    f"process=masked draws whole numbers, which need {name}={kind}, not {kinds[name]}; leave "
+                    f"{name} out, or take another process"
+                )
+        if self.sums:
+            raise ValueError(
+                "process=masked draws whole numbers, which sums would move; leave out one of them"
+            )
+        return self
+
     @model_validator(mode="after")
     def _history_is_shown_as_learned(self) -> "Recipe":
+        if isinstance(self.process, Masked):
+            return self
         shown, seen = self.process.history_noise, self.objective.history_noise
         if shown > seen:
             raise ValueError(
@@ -127,6 +170,12 @@ class Recipe(BaseModel):
             lags=self.lags,
             harmonics=dict(self.harmonics),
         )
+
+
+def _draws_tokens(content: Mapping[str, Any]) -> bool:
+    """Whether options name the process of whole numbers."""
+    process = content.get("process")
+    return (process.get("kind") if isinstance(process, Mapping) else process) == Masked.name()
 
 
 def differences(recipe: Recipe) -> dict[str, Any]:
@@ -213,4 +262,7 @@ def make_recipe(
     """
     holdout = given.get("holdout", 0)
     proposal = propose(dataset, horizon, holdout if isinstance(holdout, int) else 0)
+    if _draws_tokens(given):
+        # What is proposed for numbers would stand in the way of what goes with tokens.
+        proposal = {name: value for name, value in proposal.items() if name not in ("codec", "anchor")}
     return build(Recipe, merge(proposal, dict(given)), where)

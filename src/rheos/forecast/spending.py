@@ -18,6 +18,7 @@ _CALIBRATION = (80, 20)  # windows and members of the ensembles that calibration
 # Fewer windows, taken to save time, would be one spell of weather: a choice made by luck.
 _FEWEST_CHECKED, _FEWEST_MEMBERS, FEWEST_TO_CALIBRATE = 12, 4, 24
 _FEWEST_CHECKS = 4
+_CALLS = preset("fast").evaluations, preset("balanced").evaluations
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,15 @@ class Spending:
         )
 
     @classmethod
-    def within(cls, step: float, settings: Training, held_out: int, apart: int, enough: int) -> "Spending":
+    def within(
+        cls,
+        step: float,
+        settings: Training,
+        held_out: int,
+        apart: int,
+        enough: int,
+        calls: tuple[int, int] = _CALLS,
+    ) -> "Spending":
         """Spend a budget of `settings.time`.
 
         Where evaluations are dear, checks have fewer members, then fewer windows, and then there are fewer.
@@ -73,18 +82,19 @@ class Spending:
             held_out: windows that are held out.
             apart: of these, the windows fit to calibrate by.
             enough: windows below which calibration would change nothing.
+            calls: of the network, for a member of a check and for one of calibration.
         """
         full = cls.in_full(1, settings, held_out, apart, enough)
         # One evaluation of a row costs about a third of a training step's share of that row.
         row = step / settings.batch / 3
-        member = row * preset("fast").evaluations
+        member = row * calls[0]
         rows = _CHECKING_SHARE * settings.time / member
         fewest = min(_FEWEST_CHECKED, full.windows)
         affordable = rows / (fewest * _FEWEST_MEMBERS)
         checks = int(np.clip(affordable, min(_FEWEST_CHECKS, settings.checks), settings.checks))
         members = int(np.clip(rows / checks / full.windows, _FEWEST_MEMBERS, full.members))
         windows = int(np.clip(rows / checks / members, fewest, full.windows))
-        ensemble = row * preset("balanced").evaluations * full.calibrating
+        ensemble = row * calls[1] * full.calibrating
         calibrated = int(_CALIBRATING_SHARE * settings.time / ensemble)
         calibrated = min(max(calibrated, FEWEST_TO_CALIBRATE), full.calibrated)
         left = settings.time - (checks + 1) * windows * members * member - calibrated * ensemble

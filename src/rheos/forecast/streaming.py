@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from rheos.core.context import Context
-from rheos.core.errors import InputError
+from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.keys import Key
 from rheos.core.protocols import CausalNetwork, Denoise
 from rheos.denoise.remembering import Remembering, frame_by_frame
@@ -20,9 +20,10 @@ from rheos.forecast.continuation import Continuation, coming
 from rheos.forecast.draw import decoded
 from rheos.forecast.engine import Engine, Unit
 from rheos.forecast.forecast import Forecast
-from rheos.forecast.model import FittedModel
+from rheos.forecast.model import NO_LEVELS, FittedModel
 from rheos.forecast.store import Frame, Memory
 from rheos.sample.path import Rolling
+from rheos.sample.preset import Preset
 from rheos.sample.stream import stream
 
 Pace = Literal["stretches", "rolling"]
@@ -45,8 +46,6 @@ def streamed(engine: Engine, frame: Frame, units: list[Unit], members: int, pace
     """
     if pace not in get_args(Pace):
         raise InputError(f"pace={pace!r}, but a stream goes by {' or '.join(get_args(Pace))}.")
-    if pace == "rolling":
-        _check_rolls(engine.model)
     draw = _rolling if pace == "rolling" else _in_stretches
     blocks = range(-(-members // engine.model.recipe.block))
     drawn = [[draw(engine, unit.recording, unit.origin, number) for number in blocks] for unit in units]
@@ -92,14 +91,14 @@ def _rolling(engine: Engine, recording: int, origin: int, number: int) -> Iterat
         context = model.context(batch)[1]
         return context if finished else context.repeat(len(members))
 
-    spec, preset = model.recipe.window, engine.preset
+    spec, preset = model.recipe.window, _rolling_preset(engine)
     name, stamp = engine.dataset.recordings[recording].name, engine.stamp(recording, origin)
     drawn = stream(
         _denoise(model),
         (len(members), spec.frames, model.shapes.channels, *model.shapes.space),
         key=Key.of(engine.seed, members, name, stamp),
         context=known,
-        preset=preset.model_copy(update={"path": Rolling(window=spec.horizon)}),
+        preset=preset,
         device=engine.device,
     )
 
@@ -114,21 +113,23 @@ def _rolling(engine: Engine, recording: int, origin: int, number: int) -> Iterat
 
 def _denoise(model: FittedModel) -> Denoise:
     """The model's denoiser; one that remembers finished frames, where its network can."""
-    causal = isinstance(model.denoiser.network, CausalNetwork)
-    return (
-        Remembering(model.denoiser)
-        if causal and frame_by_frame(model.denoiser.process.coordinates)
-        else (model.denoiser)
-    )
+    denoiser = model.continuous
+    causal = isinstance(denoiser.network, CausalNetwork)
+    return Remembering(denoiser) if causal and frame_by_frame(denoiser.process.coordinates) else (denoiser)
 
 
-def _check_rolls(model: FittedModel) -> None:
-    """Raise where frames under way would change their meaning from window to window.
+def _rolling_preset(engine: Engine) -> Preset:
+    """The engine's preset on the path of a rolling window.
 
     Raises:
-        InputError: they would, or the model never saw frames at times of their own.
+        InputError: frames under way would change their meaning from window to window, or the model never saw
+            frames at times of their own.
+        IncompatibleError: the model draws tokens, which are told in any order.
     """
+    model, preset = engine.model, engine.preset
     recipe, wanted = model.recipe, "times=per_frame anchor=none"
+    if not isinstance(preset, Preset):
+        raise IncompatibleError(NO_LEVELS)
     if recipe.objective.times.kind != "per_frame":
         raise InputError(
             "a rolling stream has every frame at a time of its own, but the model was trained with one for "
@@ -144,3 +145,4 @@ def _check_rolls(model: FittedModel) -> None:
             "the model's codec is measured anew on each window, which frames under way in a rolling stream "
             "cannot follow: fit with codec=scale, or stream with pace='stretches'."
         )
+    return preset.model_copy(update={"path": Rolling(window=recipe.horizon)})

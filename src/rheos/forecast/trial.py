@@ -90,9 +90,9 @@ class Trial:
 
     def draw(self, preset: Preset) -> Tensor:
         """Canonical futures, float64 `(windows, members, entries)`, NaN where nothing is forecast."""
-        drawn = sample(self.model.denoiser, self.shape, key=self.key, context=self.context, preset=preset)
+        drawn = sample(self.model.continuous, self.shape, key=self.key, context=self.context, preset=preset)
         self.spent(drawn.evaluations)
-        canonical = canonical_futures(self.model.denoiser.process, drawn.clips, self.context)
+        canonical = canonical_futures(self.model.continuous.process, drawn.clips, self.context)
         return canonical.double().unflatten(0, (self.windows, -1))
 
     def error(self, preset: Preset) -> float:
@@ -108,7 +108,7 @@ class Trial:
 
     def bias(self, preset: Preset) -> float:
         """Largest |ratio - 1| of a mode's variance; see the head of this file."""
-        process = self.model.denoiser.process
+        process = self.model.continuous.process
         (ratios,) = solver_bias(process, self.modes, {"": preset}).values()
         return max(abs(ratio - 1.0) for ratio in ratios)
 
@@ -116,7 +116,7 @@ class Trial:
         """Where on the way a solver's error arises on this model."""
         self.spent(PILOT)
         return error_profile(
-            self.model.denoiser,
+            self.model.continuous,
             self.shape,
             key=self.key,
             context=self.context,
@@ -150,4 +150,4 @@ def _modes(model: FittedModel, windows: WindowSource, first: np.ndarray) -> list
     """Of canonical futures, as fitting measures them."""
     chosen = some(first if len(first) else np.arange(len(windows)), _FITTED)
     clip, context = model.context(windows.batch(chosen), forecasting=False)
-    return mode_variances(canonical_futures(model.denoiser.process, clip, context))
+    return mode_variances(canonical_futures(model.continuous.process, clip, context))

@@ -116,8 +116,10 @@ def tune(
 
     Raises:
         InputError: a bound or the time cannot be used, or too little is known of the training data.
+        IncompatibleError: the model draws tokens.
     """
     bounds, allowed = _bounds(bound), _time(time)
+    _ = model.continuous  # raises: tokens have no solver to choose
     total = REFERENCE.evaluations + len({s.declared_order for s in SOLVERS_TRIED}) * PILOT + 2 * sum(CALLS)
     done = 0
 
@@ -154,7 +156,7 @@ def _cheapest(points: list[Point], limit: float) -> Point:
 
 def _best(trial: Trial, calls: int, profiles: Mapping[int, ErrorProfile], takes: float) -> Point:
     """The best even and the best placed candidate by the probe; of these the better one on the network."""
-    schedule = trial.model.denoiser.process.schedule
+    schedule = trial.model.continuous.process.schedule
     ranked: dict[str, tuple[float, Preset]] = {}
     for candidate in _candidates(schedule, calls, profiles):
         bias, kind = trial.bias(candidate), _kind(candidate)

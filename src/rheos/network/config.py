@@ -43,6 +43,18 @@ def _initialization(seed: int) -> Iterator[None]:
         torch.random.set_rng_state(state)
 
 
+def _check_numbers(shapes: Shapes, name: str) -> None:
+    """Raise where clips hold tokens, for a network that takes numbers.
+
+    Raises:
+        IncompatibleError: they do.
+    """
+    if shapes.values:
+        raise IncompatibleError(
+            f"network.kind={name} takes clips of numbers, but these hold tokens; use network.kind=series."
+        )
+
+
 def _check_series(shapes: Shapes, width: int, heads: int) -> None:
     """Raise where a network for series cannot be built.
 
@@ -140,6 +152,7 @@ class CausalSeriesNetwork(Method):
         """
         from rheos.network.causal import CausalSeriesNet
 
+        _check_numbers(shapes, self.kind)
         _check_series(shapes, self.width, self.heads)
         with _initialization(seed):
             return CausalSeriesNet(
@@ -186,6 +199,7 @@ class FieldNetwork(Method):
         """
         from rheos.network.field import FieldNet
 
+        _check_numbers(shapes, self.kind)
         if len(shapes.space) not in (1, 2):
             raise IncompatibleError(
                 f"the field network takes one or two spatial axes but the data has {len(shapes.space)}; "

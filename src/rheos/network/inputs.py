@@ -84,6 +84,36 @@ def entry_inputs(x: Tensor, context: Context, shapes: Shapes) -> Tensor:
     return torch.cat(parts, dim=2)
 
 
+def token_inputs(x: Tensor, context: Context, shapes: Shapes) -> Tensor:
+    """Everything known of every token of a clip.
+
+    Args:
+        x: seen clip `(b, f, *features, K)`, 1 at the value of a token that is shown, else 0.
+        context: the clip's context, its lagged values tokens as numbers.
+        shapes: the sizes the network was built for.
+
+    Returns:
+        `(b, f, k, *features)`, k = `shapes.entry_inputs`: the mask, which tells what is missing from what is
+        hidden, the clip, and the lagged tokens as the clip's are; the history's stand in the clip.
+
+    Raises:
+        IncompatibleError: the clip or the context are not of the declared sizes.
+    """
+    batch, frames, features = x.shape[0], x.shape[1], tuple(x.shape[2:-1])
+    if x.ndim < 4 or features[0] != shapes.channels or x.shape[-1] != shapes.values:
+        raise IncompatibleError(
+            f"a clip of shape {tuple(x.shape)} reached a network built for {shapes.channels} channels of "
+            f"tokens with {shapes.values} values; build it with the Shapes of this data."
+        )
+    like = x[..., 0]
+    mask = like.new_ones(like.shape) if context.mask is None else _given(context.mask, like.shape, "mask", x)
+    lagged = _given(context.lagged, (batch, frames, shapes.lags, *features), "lagged values", x)
+    # A missing lagged token is 0, as a hidden one is: no value's.
+    values = torch.arange(1, shapes.values + 1, device=x.device)
+    known = torch.cat((x[:, :, None], (lagged[..., None] == values).to(x.dtype)), 2)
+    return torch.cat((mask[:, :, None], known.movedim(-1, 3).flatten(2, 3)), 2)
+
+
 def frame_inputs(x: Tensor, level: Tensor, context: Context, shapes: Shapes) -> Tensor:
     """Everything known of every frame as a whole.
 

@@ -15,7 +15,7 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.network.attention import Attention
 from rheos.network.embedding import LevelEmbedding, PositionEmbedding
-from rheos.network.inputs import entry_inputs, frame_inputs
+from rheos.network.inputs import entry_inputs, frame_inputs, token_inputs
 from rheos.network.linear_path import LinearPath
 from rheos.network.modulation import AdaptiveNorm, Modulated, zeroed
 from rheos.network.shapes import Shapes
@@ -84,8 +84,9 @@ class SeriesNet(nn.Module):
             SeriesBlock(width, heads, expansion, shapes.channels) for _ in range(depth)
         )
         self.final = AdaptiveNorm(width, width)
-        self.head = zeroed(nn.Linear(width, patch))
-        self.linear = LinearPath(shapes.frames * shapes.entry_inputs, shapes.frames, rank)
+        answers = max(1, shapes.values)
+        self.head = zeroed(nn.Linear(width, patch * answers))
+        self.linear = LinearPath(shapes.frames * shapes.entry_inputs, shapes.frames * answers, rank)
 
     def _patches(self, values: Tensor) -> Tensor:
         """Cut `(..., f, k)` into `(..., patch, frames of a patch * k)`, padded by zeros."""
@@ -103,7 +104,7 @@ class SeriesNet(nn.Module):
         return self.embed_level(levels) + self.embed_frames(self._patches(frames)) + place
 
     def forward(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
-        """Map a seen clip `(b, f, channel)` and its level `(b, f)` to the clip's shape.
+        """Map a seen clip `(b, f, channel)`, or `(b, f, channel, K)`, and its level `(b, f)` to its shape.
 
         Raises:
             IncompatibleError: clip or context are not of the sizes the network was built for.
@@ -114,7 +115,8 @@ class SeriesNet(nn.Module):
                 "build it with the history and horizon of this data."
             )
         level = level.to(dtype=x.dtype, device=x.device).expand(x.shape[:2])
-        entries = entry_inputs(x, context, self.shapes).permute(0, 3, 1, 2)
+        inputs = token_inputs if self.shapes.values else entry_inputs
+        entries = inputs(x, context, self.shapes).permute(0, 3, 1, 2)
         condition = self._condition(level, frame_inputs(x, level, context, self.shapes))[:, None]
         tokens = self.embed_entries(self._patches(entries)) + self.embed_channel[:, None] + condition
         condition = functional.silu(condition)
@@ -123,7 +125,7 @@ class SeriesNet(nn.Module):
                 tokens = checkpoint(block, tokens, condition, use_reentrant=False, preserve_rng_state=False)
             else:
                 tokens = block(tokens, condition)
-        answer = self.head(self.final(tokens, condition)).flatten(2)
-        answer = answer[..., self.before : self.before + self.shapes.frames]
+        answer = self.head(self.final(tokens, condition)).unflatten(3, (self.patch, -1)).flatten(2, 3)
+        answer = answer[:, :, self.before : self.before + self.shapes.frames].flatten(2)
         answer = answer + self.linear(entries.flatten(2), level.amin(1, keepdim=True))
-        return answer.transpose(1, 2)
+        return answer.unflatten(2, (self.shapes.frames, -1)).transpose(1, 2).reshape(x.shape)

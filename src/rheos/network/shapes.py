@@ -22,6 +22,8 @@ class Shapes(BaseModel):
         anchor: whether the context carries an anchor and its scale.
         coordinates: spatial features of the grid.
         periodic: for each spatial axis, whether it closes on itself; () means none does.
+        values: K, values that a token takes, where clips hold tokens `(b, P + S, channels, *space, K)`, 1 at
+            the value of one that is shown; 0: clips hold numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +40,7 @@ class Shapes(BaseModel):
     anchor: bool = False
     coordinates: int = Field(default=0, ge=0)
     periodic: tuple[bool, ...] = ()
+    values: int = Field(default=0, ge=0)
 
     @classmethod
     def of(cls, clip: Tensor, context: Context) -> "Shapes":
@@ -69,6 +72,8 @@ class Shapes(BaseModel):
     @property
     def entry_inputs(self) -> int:
         """Numbers that :func:`rheos.network.inputs.entry_inputs` gives for every entry."""
+        if self.values:
+            return 1 + (1 + self.lags) * self.values
         return 3 + 2 * self.lags + self.anchor
 
     @property

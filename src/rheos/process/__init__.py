@@ -2,6 +2,7 @@
 
 from rheos.process.critically_damped import CriticallyDamped
 from rheos.process.linear_face import LinearFace
+from rheos.process.masked import Masked
 from rheos.process.process import Process
 from rheos.process.recipes import (
     PROCESSES,
@@ -22,9 +23,13 @@ from rheos.process.recipes import (
 LINEAR_FACES: tuple[type[LinearFace], ...] = (CriticallyDamped,)
 """Processes known by their linear face alone: in Python, not in a recipe."""
 
+TOKEN_PROCESSES: tuple[type[Masked], ...] = (Masked,)
+"""Processes of whole numbers, with a denoiser, an objective and samplers of their own."""
+
 __all__ = [
     "LINEAR_FACES",
     "PROCESSES",
+    "TOKEN_PROCESSES",
     "CriticallyDamped",
     "DyDiff",
     "Elucidated",
@@ -33,6 +38,7 @@ __all__ = [
     "GaussianProcessPrior",
     "LeastEnergy",
     "LinearFace",
+    "Masked",
     "MeanReverting",
     "Plain",
     "PoissonFlow",

@@ -35,7 +35,7 @@ from rheos.report.content import (
     WindowScores,
 )
 from rheos.report.page import write
-from rheos.sample.preset import BOUNDS
+from rheos.sample.preset import BOUNDS, Preset
 from rheos.train.loop import Progress
 
 _PICTURED = 3
@@ -246,9 +246,9 @@ def _training(model: FittedModel) -> Training | None:
 
 def _bias(model: FittedModel) -> SolverBias | None:
     ratios = model.history.bias.get("balanced")
-    if not ratios:
-        return None
     chosen = model.preset("balanced")
+    if not ratios or not isinstance(chosen, Preset):
+        return None
     return SolverBias(
         ratio=np.array(ratios),
         solver=chosen.solver.name(),
@@ -263,7 +263,7 @@ def _cost(model: FittedModel, card: Scorecard | None) -> Cost:
         training_seconds=history.seconds,
         training_steps=history.steps,
         forecast_seconds=None if card is None else card.seconds / max(1, card.windows),
-        evaluations=model.preset("balanced").evaluations,
+        evaluations=model.calls("balanced"),
         parameters=history.parameters,
         device=f"{platform.machine()} CPU",
     )

@@ -5,7 +5,8 @@ from rheos.data.codec.chain import Chain
 from rheos.data.codec.increments import Increments
 from rheos.data.codec.log import Log
 from rheos.data.codec.scale import Scale
+from rheos.data.codec.tokens import Tokens
 
-CODECS: tuple[type[Codec], ...] = (Scale, Log, Increments, Chain)
+CODECS: tuple[type[Codec], ...] = (Scale, Log, Increments, Tokens, Chain)
 
-__all__ = ["CODECS", "Chain", "Codec", "Fitted", "Increments", "Log", "Scale"]
+__all__ = ["CODECS", "Chain", "Codec", "Fitted", "Increments", "Log", "Scale", "Tokens"]

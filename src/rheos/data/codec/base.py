@@ -36,6 +36,11 @@ class Fitted(ABC):
         """Frames at the head of a run that `encode_past` can only use up."""
         return 0
 
+    @property
+    def values(self) -> tuple[int, ...]:
+        """How many tokens each channel has; none where coded data are numbers of any size."""
+        return ()
+
     def state(self, history: np.ndarray) -> State:
         """What encoding needs of raw histories `(b, P, *features)`; arrays with leading axis b."""
         return {}

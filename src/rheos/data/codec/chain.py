@@ -11,9 +11,10 @@ from rheos.data.codec.base import Codec, Fitted, State
 from rheos.data.codec.increments import Increments
 from rheos.data.codec.log import Log
 from rheos.data.codec.scale import Scale
+from rheos.data.codec.tokens import Tokens
 from rheos.data.dataset import Dataset
 
-Link = Annotated[Scale | Log | Increments, Field(discriminator="kind")]
+Link = Annotated[Scale | Log | Increments | Tokens, Field(discriminator="kind")]
 
 
 class Chain(Codec):
@@ -81,6 +82,11 @@ class FittedChain(Fitted):
     def lookback(self) -> int:
         """The links' frames together."""
         return sum(link.lookback for link in self.links)
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The last link's."""
+        return self.links[-1].values
 
     def state(self, history: np.ndarray) -> State:
         """Each link's state on the history that the links before it have coded."""

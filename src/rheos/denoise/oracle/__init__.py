@@ -1,7 +1,8 @@
 """Oracles: exact denoisers of laws in closed form, for tests, probes and learning."""
 
+from rheos.denoise.oracle.chain import ChainOracle
 from rheos.denoise.oracle.empirical import EmpiricalOracle
 from rheos.denoise.oracle.gaussian import GaussianOracle
 from rheos.denoise.oracle.mixture import MixtureOracle
 
-__all__ = ["EmpiricalOracle", "GaussianOracle", "MixtureOracle"]
+__all__ = ["ChainOracle", "EmpiricalOracle", "GaussianOracle", "MixtureOracle"]
