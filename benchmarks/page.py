@@ -202,7 +202,7 @@ def _pair(m: dict) -> str:
     ]
     saved = m["most_saved"]
     return (
-        f"An embedded pair with steps of each clip's own errs, {'; '.join(rows)}. By the free error estimate, "
+        f"An embedded pair with steps of each clip's own errs: {'; '.join(rows)}. By the free error estimate "
         f"steps of each clip's own could save at best {saved['own']:.1%} of the calls, {saved['budget']:.1%} "
         "where clips also share them out."
     )

@@ -12,6 +12,7 @@ own is less than an embedded pair costs.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -163,16 +164,18 @@ class _Lesson:
         device: str,
     ) -> "_Lesson":
         """The fine run and the profile."""
-        given = {"key": key, "process": process, "context": context, "device": device}
+        run = partial(sample, denoise, shape, key=key, process=process, context=context, device=device)
         frames = context.history_frames
         counted = None if context.mask is None else context.mask[:, frames:].to(device) > 0
 
         def draw(preset: Preset) -> Tensor:
-            clips = sample(denoise, shape, preset=preset, **given).clips
+            clips = run(preset=preset).clips
             futures = process.canonical(clips, context.to(device, clips.dtype))[:, frames:]
             return (futures if counted is None else futures[counted]).flatten().to("cpu", torch.float64)
 
-        profile = error_profile(denoise, shape, preset=preset, **given)
+        profile = error_profile(
+            denoise, shape, key=key, process=process, context=context, preset=preset, device=device
+        )
         return cls(draw, process, preset, profile, draw(REFERENCE))
 
     def learn(self, steps: int, start: Tensor) -> LearnedSteps:
