@@ -175,6 +175,10 @@ def test_history_and_what_is_missing_teach_nothing():
     plain, other = (learn_steps(one, (4, 3, 2), **options) for one in (denoise, wilder))
     assert plain.logs == pytest.approx(other.logs, abs=1e-6)
     assert plain.error == pytest.approx(other.error, rel=1e-5)
+    del options["preset"]
+    drawn, exact = (sample(denoise, (4, 3, 2), preset=p, **options).clips for p in (plain.preset, REFERENCE))
+    away = (drawn - exact)[:, 1:][mask[:, 1:] > 0]
+    assert plain.error == pytest.approx(float(away.square().mean().sqrt()), rel=1e-4)
 
 
 def test_what_it_refuses():
