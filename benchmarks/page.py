@@ -180,6 +180,13 @@ def _adaptive(models: dict) -> str:
             cells = [f"{row[str(n)]:.4f}" if str(n) in row else "" for n in calls]
             lines.append(f"| {kind} | {' | '.join(cells)} |")
         lines += ["", *_gains(m), "", _pair(m)]
+    paid = {n: all(g[0] >= 0 for g in m["gains"]["calibrated"].values()) for n, m in models.items()}
+    yes, no = (", ".join(n for n in paid if paid[n] == kept) or "none" for kept in (True, False))
+    lines += [
+        "",
+        "No more error than on the calibrated grid with a fifth fewer calls, at every number of them: "
+        f"learned steps on {yes}; not on {no}, where that saving does not pay.",
+    ]
     return "\n".join([*lines, ""])
 
 
