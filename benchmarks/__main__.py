@@ -1,4 +1,4 @@
-"""`python -m benchmarks [skill|cost|speed|steps|page] ...`: measure, keep figures as JSON, write the page.
+"""`python -m benchmarks [skill|cost|adaptive|steps|speed|page] ...`: measure, keep figures, write the page.
 
 Figures lie in benchmarks/results, one file a measurement; docs/benchmarks.md is made from them alone. `speed`
 is measured when asked for, in an environment that has the extra speed-peers.
@@ -7,16 +7,15 @@ is measured when asked for, in an environment that has the extra speed-peers.
 import argparse
 from pathlib import Path
 
-from benchmarks import cost, page, skill, speed, steps
+from benchmarks import adaptive, cost, page, skill, speed, steps
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "what", nargs="*", default=["skill", "cost", "steps", "page"], help="skill, cost, speed, steps, page"
-    )
+    usual = ["skill", "cost", "steps", "adaptive", "page"]
+    parser.add_argument("what", nargs="*", default=usual, help=", ".join((*usual, "speed")))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     parser.add_argument("--time", default="10m", help="training budget of each set")
     parser.add_argument("--sets", nargs="*", default=list(skill.CASES), help="which sets")
@@ -29,6 +28,8 @@ def main() -> None:
         skill.run(chosen.data, chosen.time, chosen.sets, chosen.threads, results)
     if "cost" in chosen.what:
         cost.run(results)
+    if "adaptive" in chosen.what:
+        adaptive.run(results)
     if "speed" in chosen.what:
         speed.run(results, HERE.parent / "docs" / "images", chosen.device)
     if "steps" in chosen.what:

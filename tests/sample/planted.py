@@ -26,6 +26,8 @@ ADAPT = "tests/sample/test_adaptive.py"
 SINGLE = f"{SOLVER}/single_step.py"
 PROFILE = "tests/sample/test_error_profile.py"
 ERRORS = "src/rheos/sample/error_profile.py"
+STEPS = "src/rheos/sample/step_controller.py"
+LEARNED = "tests/sample/test_step_controller.py"
 SEEN = "tests/process/test_coordinates.py"
 
 PLANTED = [
@@ -512,4 +514,18 @@ PLANTED = [
         "return -log_prob(clips)",
         "tests/sample/test_unmasking.py",
     ),
+    (ERRORS, "need if density is None else need * density", "need", LEARNED),
+    (STEPS, "(place[:, None] - torch.arange(len(logs))).abs()", "(place[:, None] - logs).abs()", LEARNED),
+    (STEPS, "(torch.arange(steps, dtype=torch.float64) + 0.5)", "torch.arange(steps)", LEARNED),
+    (STEPS, "(of(free + move) - here) / _PROBE", "(of(free + move) - here) * _PROBE", LEARNED),
+    (STEPS, "self.draw(placed(logs)) - self.exact, start", "self.draw(placed(logs)), start", LEARNED),
+    (STEPS, "self.exact).square().mean().sqrt()", "self.exact).square().sum().sqrt()", LEARNED),
+    (STEPS, "context.mask[:, frames:].to(device) > 0", "context.mask[:, frames:].to(device) >= 0", LEARNED),
+    (STEPS, "clips.dtype))[:, frames:]", "clips.dtype))[:, :]", LEARNED),
+    (STEPS, "tried.error <= tolerance", "tried.error > tolerance", LEARNED),
+    (STEPS, "enough.preset.steps - few > 1", "enough.preset.steps - few > 3", LEARNED),
+    (STEPS, "most.error > tolerance", "most.error <= tolerance", LEARNED),
+    (STEPS, "(steps - 1) * int(", "steps * int(", LEARNED),
+    (STEPS, "chosen.steps, torch.zeros", "chosen.evaluations, torch.zeros", LEARNED),
+    (STEPS, "preset.stochastic or preset.adaptive", "preset.adaptive", LEARNED),
 ]

@@ -24,12 +24,10 @@ from rheos.forecast.held_out import split
 from rheos.forecast.measure import canonical_futures, mode_variances, solver_bias
 from rheos.forecast.model import FittedModel
 from rheos.sample.error_profile import ErrorProfile, error_profile
-from rheos.sample.grid import LogSNR
 from rheos.sample.preset import Preset
 from rheos.sample.sample import sample
-from rheos.sample.solver import Exponential
+from rheos.sample.step_controller import REFERENCE
 
-REFERENCE = Preset(solver=Exponential(order=3), grid=LogSNR(highest=100.0, lowest=0.002), evaluations=120)
 PILOT = 80
 _MEMBERS = 5
 _FITTED = 256

@@ -13,12 +13,13 @@ from typing import Any
 from rheos.core.errors import InputError
 from rheos.data.dataset import Dataset
 from rheos.forecast.model import FittedModel
-from rheos.forecast.trial import PILOT, REFERENCE, Trial
+from rheos.forecast.trial import PILOT, Trial
 from rheos.process.schedule import Schedule
 from rheos.sample.error_profile import ErrorProfile
 from rheos.sample.grid import LogSNR, TimeGrid
 from rheos.sample.preset import BOUNDS, Preset
 from rheos.sample.solver import DPMpp2M, Exponential, Solver, UniPC
+from rheos.sample.step_controller import REFERENCE
 from rheos.train.loop import Progress
 from rheos.train.settings import seconds
 

@@ -5,18 +5,21 @@ from rheos.sample.likelihood import Likelihood, likelihood
 from rheos.sample.preset import PRESETS, Preset, preset
 from rheos.sample.probe import Law, VarianceRatio, probe, variance_ratio
 from rheos.sample.sample import Sample, sample
+from rheos.sample.step_controller import LearnedSteps, learn_steps
 from rheos.sample.stream import stream
 
 __all__ = [
     "PRESETS",
     "ErrorProfile",
     "Law",
+    "LearnedSteps",
     "Likelihood",
     "Preset",
     "Sample",
     "VarianceRatio",
     "calibrate_grid",
     "error_profile",
+    "learn_steps",
     "likelihood",
     "preset",
     "probe",

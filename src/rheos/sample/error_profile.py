@@ -44,7 +44,9 @@ class ErrorProfile:
     errors: Tensor
     order: int
 
-    def place(self, schedule: Schedule, steps: int, *, evenness: float = 1.0) -> TimeGrid:
+    def place(
+        self, schedule: Schedule, steps: int, *, evenness: float = 1.0, density: Tensor | None = None
+    ) -> TimeGrid:
         """As many times, from the first to the last of the grid, with equal errors between them.
 
         Args:
@@ -52,6 +54,8 @@ class ErrorProfile:
             steps: of the new grid, the one to t = 0 included.
             evenness: 0 makes the estimate equal in all steps. More adds even steps in log-SNR: 1 spends half
                 of the steps on them, since long steps beside short ones make the estimate too hopeful.
+            density: how many more steps there are between two times than by this rule, a factor
+                `(steps - 1)`; None: 1.
 
         Raises:
             InputError: `evenness` is negative.
@@ -61,6 +65,7 @@ class ErrorProfile:
         ends = Path.of(schedule, self.grid.times).log_ratio
         need = self.errors.square().mean(1) ** (0.5 / (self.order + 1))
         need = need / need.mean() + evenness if bool(need.any()) else torch.ones_like(need)
+        need = need if density is None else need * density
         reached = torch.cat((need.new_zeros(1), need.cumsum(0)))
         wanted = torch.linspace(0.0, float(reached[-1]), steps, dtype=torch.float64)
         step = (torch.searchsorted(reached, wanted, right=True) - 1).clamp(0, len(need) - 1)
