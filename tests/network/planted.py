@@ -63,6 +63,18 @@ PLANTED = [
     ),
     (
         _ROOM + "series.py",
+        "level.amin(1, keepdim=True), self.embed_channel)",
+        "level.amin(1, keepdim=True))",
+        "tests/network/test_backbones.py",
+    ),
+    (
+        _ROOM + "causal.py",
+        "hidden = hidden + self.modes(reduced, told, channels)",
+        "pass",
+        "tests/network/test_backbones.py",
+    ),
+    (
+        _ROOM + "series.py",
         "self.before = -shapes.history % patch",
         "self.before = -shapes.horizon % patch",
     ),
