@@ -44,6 +44,36 @@ PLANTED = [
         "self.expand = nn.Linear(rank, outputs)",
     ),
     (
+        _ROOM + "linear_path.py",
+        "common = gain * torch.einsum(",
+        "common = torch.einsum(",
+        "tests/network/test_parts.py",
+    ),
+    (
+        _ROOM + "linear_path.py",
+        "functional.normalize(self.gather(channels), dim=0)",
+        "functional.normalize(self.gather(channels), dim=1)",
+        "tests/network/test_parts.py",
+    ),
+    (
+        _ROOM + "linear_path.py",
+        "self.modes = min(channels, _MODES)",
+        "self.modes = 1",
+        "tests/network/test_parts.py",
+    ),
+    (
+        _ROOM + "series.py",
+        "level.amin(1, keepdim=True), self.embed_channel)",
+        "level.amin(1, keepdim=True))",
+        "tests/network/test_backbones.py",
+    ),
+    (
+        _ROOM + "causal.py",
+        "hidden = hidden + self.modes(reduced, told, channels)",
+        "pass",
+        "tests/network/test_backbones.py",
+    ),
+    (
         _ROOM + "series.py",
         "self.before = -shapes.history % patch",
         "self.before = -shapes.horizon % patch",

@@ -5,11 +5,12 @@ from dataclasses import fields
 import pytest
 import torch
 from pydantic import TypeAdapter
+from torch import nn
 
 from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.core.method import one_of
-from rheos.network import NETWORKS, FieldNetwork, SeriesNetwork, Shapes
+from rheos.network import NETWORKS, CausalSeriesNetwork, FieldNetwork, SeriesNetwork, Shapes
 
 INPUTS = ("x", "level", "history", "mask", "calendar", "known_future", "past", "static", "lagged", "anchor")
 
@@ -76,6 +77,19 @@ def test_every_input_and_every_weight_matters_after_a_few_steps(either):
         if "key.bias" not in name:
             assert parameter.grad is not None, name
             assert parameter.grad.abs().max() > 0, f"{name} never learns"
+
+
+@pytest.mark.parametrize("kind", [SeriesNetwork, CausalSeriesNetwork])
+def test_channels_meet_in_the_linear_path(kind, case):
+    full = case(channels=3).changed(mask=None)
+    network = kind(width=8, depth=1, heads=1, rank=4).build(full.shapes).double()
+    torch.manual_seed(0)
+    for layer in (network.linear.expand, network.linear.modes.scatter):
+        nn.init.normal_(layer.weight)
+    x = full.x.clone()
+    x[..., 0] += 1.0
+    # The head is still 0, so no block speaks.
+    assert (full.changed(x=x).answer(network) - full.answer(network))[..., 1:].abs().min() > 1e-9
 
 
 def test_masked_values_do_not_matter(either, awake):

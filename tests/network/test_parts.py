@@ -12,7 +12,7 @@ from rheos.network.embedding import LevelEmbedding, PositionEmbedding, sinusoid
 from rheos.network.field import Merge, Split
 from rheos.network.field_block import FrameConvolution, GridConvolution, ResidualBlock, complete
 from rheos.network.inputs import entry_inputs, frame_inputs
-from rheos.network.linear_path import LinearPath
+from rheos.network.linear_path import ChannelModes, LinearPath
 from rheos.network.modulation import Modulated
 
 
@@ -91,6 +91,43 @@ def test_linear_path_is_linear_with_a_gain_set_by_the_level():
         ]
     )
     torch.testing.assert_close(path(inputs, level), expected, rtol=0, atol=1e-12)
+
+
+def test_modes_of_channels_hold_the_exact_answer_for_a_product_of_covariances():
+    # u = x + sigma z, x ~ N(0, R between channels times K along frames): E[x | u] = C (C + sigma^2)^-1 u.
+    frames, channels, variance = 5, 3, 0.7
+    along, between = (a @ a.T for a in (normal(frames, frames), normal(channels, channels, seed=1)))
+    (k, e), (q, modes) = torch.linalg.eigh(along), torch.linalg.eigh(between)
+    path = LinearPath(frames, frames, frames, ChannelModes(frames, channels, channels)).double()
+    with torch.no_grad():
+        for parameter in path.parameters():
+            parameter.zero_()
+        path.reduce.weight.copy_(e.T)
+        path.expand.weight.copy_(e)
+        path.gain.bias.fill_(-1.0)
+        path.modes.gather.weight.copy_(torch.eye(channels))
+        path.modes.scatter.weight.copy_(torch.eye(channels))
+        path.modes.gain.bias.copy_((q[:, None] * k / (q[:, None] * k + variance) - 1).flatten())
+    covariance = torch.kron(between, along)
+    noisy = covariance + variance * torch.eye(len(covariance), dtype=torch.float64)
+    u = normal(4, channels, frames, seed=2)
+    expected = (u.flatten(1) @ torch.linalg.solve(noisy, covariance)).reshape(u.shape)
+    torch.testing.assert_close(path(u, normal(4, 1), modes), expected, rtol=0, atol=1e-10)
+
+
+def test_gains_of_modes_follow_the_level():
+    torch.manual_seed(0)
+    layer = ChannelModes(4, 6, 3).double()
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter)
+    reduced, told, channels = normal(2, 3, 5, 4), normal(2, 5, 4, seed=1), normal(3, 6, seed=2)
+    answer = layer(reduced, told, channels)
+    for b, frame in ((0, 1), (1, 4)):
+        gain = 1 + layer.gain(told[b, frame]).reshape(3, 4)
+        loadings = layer.gather(channels)
+        gathered = (loadings / loadings.norm(dim=0)).T @ reduced[b, :, frame]
+        expected = layer.scatter(channels) @ (gain * gathered)
+        torch.testing.assert_close(answer[b, :, frame], expected, rtol=0, atol=1e-12)
 
 
 def test_entry_inputs_are_these(case):

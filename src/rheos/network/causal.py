@@ -3,7 +3,7 @@
 softmax(q_i k_j / sqrt(d) + b(min(i - j, span - 1))) v_j over j <= i with i - j < span or j < sinks: attention
 along time with a learned bias by distance, so places are relative (T5, arXiv:1910.10683, section 2.1);
 sink frames are never forgotten (StreamingLLM, arXiv:2309.17453). Blocks are those of the series backbone;
-beside them runs B (g(level) * sum_d A_d z_(k-d)), its linear path, causal.
+beside them runs B (g(level) * sum_d A_d z_(k-d)), its linear path, causal, with its modes of channels.
 
 A finished frame's inputs no longer change, and later frames never reach it: its keys and values are made
 once, by `remember`, and `answer` gives for the frames after it what `forward` gives on all of them.
@@ -20,6 +20,7 @@ from rheos.core.context import Context
 from rheos.network.attention import Attention
 from rheos.network.embedding import LevelEmbedding
 from rheos.network.inputs import entry_inputs, frame_inputs
+from rheos.network.linear_path import ChannelModes
 from rheos.network.modulation import AdaptiveNorm, Modulated, zeroed
 from rheos.network.shapes import Shapes
 
@@ -99,23 +100,27 @@ class CausalBlock(nn.Module):
 class CausalLinear(nn.Module):
     """The linear path from all inputs of a channel within reach to its present frame; 0 at the start."""
 
-    def __init__(self, inputs: int, span: int, rank: int) -> None:
+    def __init__(self, inputs: int, span: int, rank: int, modes: ChannelModes | None = None) -> None:
         super().__init__()
         self.span = span
+        self.modes = modes
         self.level = LevelEmbedding(1, rank)
         self.gain = zeroed(nn.Linear(rank, rank))
         self.reduce = nn.Conv1d(inputs, rank, span)
         self.expand = zeroed(nn.Linear(rank, 1))
 
-    def forward(self, inputs: Tensor, level: Tensor, past: Tensor | None) -> Tensor:
+    def forward(self, inputs: Tensor, level: Tensor, channels: Tensor, past: Tensor | None) -> Tensor:
         """Map `(b, channel, f, k)` at each frame's level `(b, f)` to `(b, channel, f)`."""
         frames = inputs.shape[2]
         if past is not None:
             inputs = torch.cat((past, inputs), 2)
         inputs = functional.pad(inputs, (0, 0, max(0, frames + self.span - 1 - inputs.shape[2]), 0))
         reduced = self.reduce(inputs.flatten(0, 1).mT).mT.unflatten(0, inputs.shape[:2])
-        gain = 1 + self.gain(functional.silu(self.level(level[..., None])))
-        return self.expand(gain[:, None] * reduced)[..., 0]
+        told = functional.silu(self.level(level[..., None]))
+        hidden = (1 + self.gain(told))[:, None] * reduced
+        if self.modes is not None:
+            hidden = hidden + self.modes(reduced, told, channels)
+        return self.expand(hidden)[..., 0]
 
 
 class CausalSeriesNet(nn.Module):
@@ -160,7 +165,8 @@ class CausalSeriesNet(nn.Module):
         )
         self.final = AdaptiveNorm(width, width)
         self.head = zeroed(nn.Linear(width, 1))
-        self.linear = CausalLinear(shapes.entry_inputs - 1, reach, rank)
+        modes = ChannelModes(rank, width, shapes.channels) if shapes.channels > 1 else None
+        self.linear = CausalLinear(shapes.entry_inputs - 1, reach, rank, modes)
 
     def forward(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
         """Map a seen clip `(b, f, channel)` and its level `(b, f)` to the clip's shape.
@@ -216,7 +222,7 @@ class CausalSeriesNet(nn.Module):
             pairs.append(pair)
         answer = self.head(self.final(tokens, condition))[..., 0]
         past_inputs = None if memory is None else memory.inputs
-        answer = answer + self.linear(entries, level, past_inputs)
+        answer = answer + self.linear(entries, level, self.embed_channel, past_inputs)
         inputs = entries if past_inputs is None else torch.cat((past_inputs, entries), 2)
         return answer.transpose(1, 2), self._kept(before + x.shape[1], places, pairs, inputs)
 

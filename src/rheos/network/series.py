@@ -3,7 +3,8 @@
 Tokens are patches of frames of one channel; blocks alternate attention along time within each channel
 and along channels within each patch (CSDI, arXiv:2107.03502, section 4.1, with patches as in
 arXiv:2211.14730) under AdaLN-zero (arXiv:2212.09748). Beside it runs B (g(level) * A z), z all inputs of a
-channel: for Gaussian data the best answer is linear in z with a gain that depends on the level.
+channel, in which channels meet in a few modes: for Gaussian data the best answer is linear in all inputs with
+gains that depend on the level.
 """
 
 import torch
@@ -16,7 +17,7 @@ from rheos.core.errors import IncompatibleError
 from rheos.network.attention import Attention
 from rheos.network.embedding import LevelEmbedding, PositionEmbedding
 from rheos.network.inputs import entry_inputs, frame_inputs, token_inputs
-from rheos.network.linear_path import LinearPath
+from rheos.network.linear_path import ChannelModes, LinearPath
 from rheos.network.modulation import AdaptiveNorm, Modulated, zeroed
 from rheos.network.shapes import Shapes
 
@@ -86,7 +87,8 @@ class SeriesNet(nn.Module):
         self.final = AdaptiveNorm(width, width)
         answers = max(1, shapes.values)
         self.head = zeroed(nn.Linear(width, patch * answers))
-        self.linear = LinearPath(shapes.frames * shapes.entry_inputs, shapes.frames * answers, rank)
+        modes = ChannelModes(rank, width, shapes.channels) if shapes.channels > 1 else None
+        self.linear = LinearPath(shapes.frames * shapes.entry_inputs, shapes.frames * answers, rank, modes)
 
     def _patches(self, values: Tensor) -> Tensor:
         """Cut `(..., f, k)` into `(..., patch, frames of a patch * k)`, padded by zeros."""
@@ -127,5 +129,5 @@ class SeriesNet(nn.Module):
                 tokens = block(tokens, condition)
         answer = self.head(self.final(tokens, condition)).unflatten(3, (self.patch, -1)).flatten(2, 3)
         answer = answer[:, :, self.before : self.before + self.shapes.frames].flatten(2)
-        answer = answer + self.linear(entries.flatten(2), level.amin(1, keepdim=True))
+        answer = answer + self.linear(entries.flatten(2), level.amin(1, keepdim=True), self.embed_channel)
         return answer.unflatten(2, (self.shapes.frames, -1)).transpose(1, 2).reshape(x.shape)
