@@ -240,7 +240,7 @@ PLANTED = [
     ),
     (
         "src/rheos/core/time_field.py",
-        "(t if t.ndim == 2 else t.reshape(-1, 1))",
+        "(t if t.ndim > 1 else t.reshape(-1, 1))",
         "t.reshape(-1, 1)[: len(t)]",
         "tests/denoise/test_times.py",
     ),

@@ -147,16 +147,16 @@ def with_history_at(own: Tensor, t: Tensor, history: int, frames: int) -> Tensor
 
     Args:
         own: time of history frames, `()` or `(b)`: 0 where they are clean.
-        t: `()`, `(b)` or already `(b, frames)`.
+        t: `()`, `(b)`, already `(b, frames)`, or finer with as many or one for all frames.
         history: number of history frames.
         frames: number of frames of the clip.
 
     Returns:
-        `(1, frames)` for a scalar `t` and `own`, else `(b, frames)`.
+        `(1, frames)` for a scalar `t` and `own`, else `(b, frames)` or as much finer as `t`.
     """
     rows = max(own.numel(), len(t) if t.ndim else 1)
-    field = (t if t.ndim == 2 else t.reshape(-1, 1)).expand(rows, frames).clone()
-    field[:, :history] = own.reshape(-1, 1)
+    field = (t if t.ndim > 1 else t.reshape(-1, 1)).expand(rows, frames, *t.shape[2:]).clone()
+    field[:, :history] = own.reshape(-1, 1, *(1 for _ in t.shape[2:]))
     return field
 
 
