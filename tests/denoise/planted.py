@@ -44,8 +44,8 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/row.py",
-        "level = clip_level(schedule.log_snr(per_frame_each(times)))",
-        "level = clip_level(0.5 * schedule.log_snr(per_frame_each(times)))",
+        "level = clip_level(schedule.log_snr(told))",
+        "level = clip_level(0.5 * schedule.log_snr(told))",
         "tests/denoise/test_denoiser.py",
     ),
     (

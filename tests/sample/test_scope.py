@@ -95,6 +95,18 @@ def test_every_step_is_that_of_the_smaller_problem(solver):
         torch.testing.assert_close(found[1], small.covariance, rtol=1e-11, atol=1e-11)
 
 
+def test_history_of_what_is_left_out_is_still_known():
+    context = Context(
+        history_frames=1, history=SEEN[:, :1], scope=Scope.of(FRAMES, CHANNELS, left=[1])
+    )
+    preset, wanted = steps(12, DDIM()), rows((1, 0), (2, 0), (3, 0))
+    mean, covariance = law_given(rows((0, 0), (0, 1)), wanted)
+    small = probe(GaussianOracle(mean, covariance, Process(WIDE)), (FRAMES - 1, 1), preset=preset)
+    found = drawn(wanted, context, preset)
+    torch.testing.assert_close(found[0], small.mean, rtol=0, atol=1e-11)
+    torch.testing.assert_close(found[1], small.covariance, rtol=1e-11, atol=1e-11)
+
+
 def rows(*pairs):
     """Flat numbers of `(frame, channel)` entries."""
     return torch.tensor([frame * CHANNELS + channel for frame, channel in pairs])
@@ -129,7 +141,7 @@ def test_whitened_variables_are_given_whole_with_their_history():
     context = Context(
         history_frames=1,
         history=SEEN[:, :1],
-        observation=SEEN,
+        observation=SEEN * (torch.arange(FRAMES) > 0)[:, None],
         scope=Scope.of(FRAMES, CHANNELS, given=[1]),
     )
     preset = Preset(solver=Exponential(order=3), grid=LogSNR(highest=1e5, lowest=1e-4), evaluations=120)
