@@ -186,7 +186,9 @@ def test_the_loss_of_groups_at_their_own_times_by_hand(noisy):
         drawn = t[:, c] > 0
         a, s = (1 - t[:, c])[:, None], t[:, c][:, None]
         u = a * x0[:, 2:, c] + s * z[:, 2:, c]
-        level = torch.where(drawn, 2 * torch.log((1 - t[:, c]) / t[:, c].clamp(min=1e-9)), 20.0).clamp(-20, 20)
+        level = torch.where(drawn, 2 * torch.log((1 - t[:, c]) / t[:, c].clamp(min=1e-9)), 20.0).clamp(
+            -20, 20
+        )
         raw = 0.5 * (a**2 + s**2) ** -0.5 * u + 0.1 * torch.tanh(level)[:, None]
         total += drawn * (raw - (a * z[:, 2:, c] - s * x0[:, 2:, c])).square().sum(1)
         count += drawn * (FRAMES - 2)

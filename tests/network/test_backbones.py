@@ -226,7 +226,5 @@ def test_one_level_for_all_channels_is_that_of_a_frame(telling, awake):
     network = awake(config.build(shapes))
     frames = full.level[..., 0]
     each = frames[..., None].expand(-1, -1, shapes.channels)
-    assert torch.equal(
-        full.changed(level=frames).answer(network), full.changed(level=each).answer(network)
-    )
+    assert torch.equal(full.changed(level=frames).answer(network), full.changed(level=each).answer(network))
     assert not config.build(full.shapes).channel_levels

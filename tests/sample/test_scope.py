@@ -96,9 +96,7 @@ def test_every_step_is_that_of_the_smaller_problem(solver):
 
 
 def test_history_of_what_is_left_out_is_still_known():
-    context = Context(
-        history_frames=1, history=SEEN[:, :1], scope=Scope.of(FRAMES, CHANNELS, left=[1])
-    )
+    context = Context(history_frames=1, history=SEEN[:, :1], scope=Scope.of(FRAMES, CHANNELS, left=[1]))
     preset, wanted = steps(12, DDIM()), rows((1, 0), (2, 0), (3, 0))
     mean, covariance = law_given(rows((0, 0), (0, 1)), wanted)
     small = probe(GaussianOracle(mean, covariance, Process(WIDE)), (FRAMES - 1, 1), preset=preset)

@@ -115,7 +115,7 @@ def per_frame_each(fields: Tensor) -> Tensor:
 
 
 def per_channel_each(fields: Tensor) -> Tensor:
-    """The one time a channel of several fields `(n, *field)`: `(n, 1 or batch, 1 or frames, 1 or channels)`."""
+    """The one time a channel of several fields `(n, *field)`: `(n, 1 or b, 1 or frames, 1 or channels)`."""
     if fields.ndim > 4:
         fields = fields.flatten(4).amax(4)
     return fields.reshape(fields.shape + (1,) * (4 - fields.ndim))

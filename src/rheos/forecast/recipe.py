@@ -170,7 +170,9 @@ class Recipe(BaseModel):
         names = [name for group in self.groups for name in group]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
-            raise ValueError(f"groups={_lists(self.groups)} names {twice[0]!r} twice; a variable is in one group")
+            raise ValueError(
+                f"groups={_lists(self.groups)} names {twice[0]!r} twice; a variable is in one group"
+            )
         if names and self.times != "per_group":
             raise ValueError(
                 f"groups={_lists(self.groups)} have times of their own with times=per_group only, not with "
@@ -197,8 +199,8 @@ class Recipe(BaseModel):
         numbers = {mark: number for number, mark in enumerate(dict.fromkeys(marks))}
         if self.times == "per_group" and len(numbers) < 2:
             raise InputError(
-                f"times=per_group tells groups of variables apart, but {', '.join(channels)} is one group; use "
-                "times=shared."
+                f"times=per_group tells groups of variables apart, but {', '.join(channels)} is one group; "
+                "use times=shared."
             )
         return tuple(numbers[mark] for mark in marks)
 

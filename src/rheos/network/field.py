@@ -186,7 +186,7 @@ class FieldNet(nn.Module):
         return entries.reshape(*entries.shape[:3], -1, x.shape[-1]).permute(0, 1, 3, 4, 2)
 
     def forward(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
-        """Map a seen clip `(b, f, channel, *space)` and its level `(b, f)`, or `(b, f, channel)`, to its shape.
+        """Map a seen clip `(b, f, channel, *space)` and level `(b, f)`, or `(b, f, channel)`, to its shape.
 
         Raises:
             IncompatibleError: clip or context are not of the sizes the network was built for.

@@ -22,6 +22,6 @@ class LinearPath(nn.Module):
         self.expand = zeroed(nn.Linear(rank, outputs))
 
     def forward(self, inputs: Tensor, level: Tensor) -> Tensor:
-        """Map `(b, n, inputs)` at the clip's lowest level `(b, 1)`, or each one's `(b, n)`, to `(b, n, outputs)`."""
+        """Map `(b, n, inputs)` at the lowest level of the clip `(b, 1)`, or of each, to `(b, n, outputs)`."""
         gain = 1 + self.gain(functional.silu(self.level(level[..., None])))
         return self.expand(gain * self.reduce(inputs))

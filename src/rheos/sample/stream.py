@@ -25,7 +25,7 @@ from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise, Remembers
 from rheos.core.time_field import Times
 from rheos.process import Process
-from rheos.sample.check import check, all_drawn
+from rheos.sample.check import all_drawn, check
 from rheos.sample.preset import Preset
 from rheos.sample.preset import preset as preset_of
 from rheos.sample.sample import device_of, process_of
