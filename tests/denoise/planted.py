@@ -478,4 +478,40 @@ PLANTED = [
         "hidden[0].numel()",
         "tests/denoise/test_tokens.py",
     ),
+    (
+        "src/rheos/denoise/times/per_group.py",
+        "(torch.arange(count) != alone)",
+        "True",
+        "tests/denoise/test_times.py",
+    ),
+    (
+        "src/rheos/denoise/times/per_group.py",
+        "end < 0.5 * self.ends, torch.zeros_like(own)",
+        "end < 0.7 * self.ends, torch.zeros_like(own)",
+        "tests/denoise/test_times.py",
+    ),
+    (
+        "src/rheos/denoise/times/per_group.py",
+        "return field[:, None, numbered]",
+        "return field[:, None, numbered * 0]",
+        "tests/denoise/test_times.py",
+    ),
+    (
+        "src/rheos/denoise/times/per_group.py",
+        "_COIN, _ALONE, _GROUPS = 1, 2, 3",
+        "_COIN, _ALONE, _GROUPS = 1, 3, 3",
+        "tests/denoise/test_times.py",
+    ),
+    (
+        "src/rheos/denoise/row.py",
+        "per_channel_each(times), 3) if by_channel",
+        "per_channel_each(times).amax(3, True), 3) if by_channel",
+        "tests/denoise/test_times.py",
+    ),
+    (
+        "src/rheos/core/time_field.py",
+        "own.reshape(-1, 1, *(1 for _ in t.shape[2:]))",
+        "own.reshape(-1, 1, *(1 for _ in t.shape[2:])) + 0.1",
+        "tests/denoise/test_times.py",
+    ),
 ]
