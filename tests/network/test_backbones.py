@@ -219,6 +219,13 @@ def test_every_channel_has_its_own_level(telling, awake):
         # Its own answer, and the others', which then know how far to trust it.
         assert (moved[:, -1].flatten(2 if moved.ndim > 3 else 1).amax(-1) > 1e-9).all()
         assert float(moved[:, -1, channel].max()) > 1e-6
+    # Whose level it is matters, not only which there are.
+    level = full.level.clone()
+    level[:, -1] = full.level[:, shapes.history :].amax() + torch.tensor([1.0, 2.0])
+    swapped = level.clone()
+    swapped[:, -1] = level[:, -1].flip(-1)
+    moved = full.changed(level=swapped).answer(network) - full.changed(level=level).answer(network)
+    assert float(moved[:, -1].abs().max()) > 1e-6
 
 
 def test_one_level_for_all_channels_is_that_of_a_frame(telling, awake):
