@@ -210,12 +210,12 @@ def test_every_channel_has_its_own_level(telling, awake):
     config, shapes, full = telling
     network = awake(config.build(shapes))
     assert network.channel_levels
-    before = full.answer(network)
+    before = full.answer(network).detach()
     for channel in range(shapes.channels):
         level = full.level.clone()
         # Still above the lowest of the clip, which is told besides.
         level[:, -1, channel] += 1.0
-        moved = (full.changed(level=level).answer(network) - before).abs()
+        moved = (full.changed(level=level).answer(network).detach() - before).abs()
         # Its own answer, and the others', which then know how far to trust it.
         assert (moved[:, -1].flatten(2 if moved.ndim > 3 else 1).amax(-1) > 1e-9).all()
         assert float(moved[:, -1, channel].max()) > 1e-6
@@ -225,7 +225,7 @@ def test_every_channel_has_its_own_level(telling, awake):
     swapped = level.clone()
     swapped[:, -1] = level[:, -1].flip(-1)
     moved = full.changed(level=swapped).answer(network) - full.changed(level=level).answer(network)
-    assert float(moved[:, -1].abs().max()) > 1e-6
+    assert float(moved[:, -1].detach().abs().max()) > 1e-6
 
 
 def test_one_level_for_all_channels_is_that_of_a_frame(telling, awake):
