@@ -129,6 +129,10 @@ def forecast(
     seed: Seed = 0,
     quality: Quality = "balanced",
     horizon: Annotated[int | None, typer.Option(help="Frames ahead; default the trained horizon.")] = None,
+    given: Annotated[
+        str | None,
+        typer.Option(help="A table of values to hold over the horizon; the rest is forecast given them."),
+    ] = None,
     memory: Annotated[str | None, typer.Option(help="Most memory to use, such as 2GB.")] = None,
     out: Annotated[Path, typer.Option(help="The Zarr store to write.")] = Path("forecast.zarr"),
 ) -> None:
@@ -144,6 +148,7 @@ def forecast(
             seed=seed,
             quality=quality,
             horizon=horizon,
+            given=given,
             out=out,
             memory=memory,
             progress=tell,

@@ -44,8 +44,8 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/row.py",
-        "level = clip_level(schedule.log_snr(per_frame_each(times)))",
-        "level = clip_level(0.5 * schedule.log_snr(per_frame_each(times)))",
+        "level = clip_level(schedule.log_snr(told))",
+        "level = clip_level(0.5 * schedule.log_snr(told))",
         "tests/denoise/test_denoiser.py",
     ),
     (
@@ -240,7 +240,7 @@ PLANTED = [
     ),
     (
         "src/rheos/core/time_field.py",
-        "(t if t.ndim == 2 else t.reshape(-1, 1))",
+        "(t if t.ndim > 1 else t.reshape(-1, 1))",
         "t.reshape(-1, 1)[: len(t)]",
         "tests/denoise/test_times.py",
     ),
@@ -477,5 +477,41 @@ PLANTED = [
         "hidden.flatten(1).sum(1).clamp(min=1)",
         "hidden[0].numel()",
         "tests/denoise/test_tokens.py",
+    ),
+    (
+        "src/rheos/denoise/times/per_group.py",
+        "(torch.arange(count) != alone)",
+        "True",
+        "tests/denoise/test_times.py",
+    ),
+    (
+        "src/rheos/denoise/times/per_group.py",
+        "end < 0.5 * self.ends, torch.zeros_like(own)",
+        "end < 0.7 * self.ends, torch.zeros_like(own)",
+        "tests/denoise/test_times.py",
+    ),
+    (
+        "src/rheos/denoise/times/per_group.py",
+        "return field[:, None, numbered]",
+        "return field[:, None, numbered * 0]",
+        "tests/denoise/test_times.py",
+    ),
+    (
+        "src/rheos/denoise/times/per_group.py",
+        "_COIN, _ALONE, _GROUPS = 1, 2, 3",
+        "_COIN, _ALONE, _GROUPS = 1, 3, 3",
+        "tests/denoise/test_times.py",
+    ),
+    (
+        "src/rheos/denoise/row.py",
+        "per_channel_each(times), 3) if by_channel",
+        "per_channel_each(times).amax(3, True), 3) if by_channel",
+        "tests/denoise/test_times.py",
+    ),
+    (
+        "src/rheos/core/time_field.py",
+        "own.reshape(-1, 1, *(1 for _ in t.shape[2:]))",
+        "own.reshape(-1, 1, *(1 for _ in t.shape[2:])) + 0.1",
+        "tests/denoise/test_times.py",
     ),
 ]

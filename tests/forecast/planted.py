@@ -11,6 +11,7 @@ _TRIAL = "src/rheos/forecast/trial.py"
 _TUNING = "src/rheos/forecast/tuning.py"
 _WELL = "tests/forecast/test_health.py"
 _HEALTH = "src/rheos/forecast/health.py"
+_GIVEN = "tests/forecast/test_given.py"
 
 PLANTED = [
     (
@@ -316,4 +317,55 @@ PLANTED = [
         "ensemble = row * _CALLS[1] * full.calibrating",
         "tests/forecast/test_spending.py",
     ),
+    (
+        "src/rheos/forecast/draw.py",
+        "np.where(np.isfinite(known), known, values)",
+        "np.where(np.isfinite(known), values, values)",
+        _GIVEN,
+    ),
+    (
+        "src/rheos/forecast/forecaster.py",
+        "Given.of(given, self.model), False",
+        "Given.of(given, self.model), True",
+        _GIVEN,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "self.known(recording, origin + start))",
+        "self.known(recording, origin))",
+        _GIVEN,
+    ),
+    (
+        "src/rheos/forecast/given.py",
+        "np.where(_exists(model), self.values[name].at(stamps), np.nan)",
+        "self.values[name].at(stamps)",
+        _GIVEN,
+    ),
+    (
+        "src/rheos/forecast/given.py",
+        "observed = torch.cat((clip[:, :past], ahead), 1)",
+        "observed = torch.cat((clip[:, :past], 0 * ahead), 1)",
+        _GIVEN,
+    ),
+    (
+        "src/rheos/forecast/given.py",
+        "split = table.any(0) != table.all(0)",
+        "split = table.any(0) & False",
+        _GIVEN,
+    ),
+    ("src/rheos/forecast/given.py", "(table.any(1) != table.all(1)).any()", "False", _GIVEN),
+    (
+        "src/rheos/forecast/given.py",
+        "off = np.fmax(low - values, values - high)",
+        "off = np.fmax(low - values, values - np.inf)",
+        _GIVEN,
+    ),
+    ("src/rheos/forecast/given.py", "partly = table & ~(cells", "partly = ~table & ~(cells", _GIVEN),
+    (
+        "src/rheos/data/reader/some.py",
+        "np.where(missing, np.nan, self.values[rows])",
+        "self.values[rows]",
+        _GIVEN,
+    ),
+    ("src/rheos/data/circle.py", "range(2 if period else 1)", "range(1)", _GIVEN),
 ]

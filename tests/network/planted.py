@@ -45,8 +45,8 @@ PLANTED = [
     ),
     (
         _ROOM + "linear_path.py",
-        "common = gain * torch.einsum(",
-        "common = torch.einsum(",
+        "gain * common, self.scatter",
+        "common, self.scatter",
         "tests/network/test_parts.py",
     ),
     (
@@ -141,5 +141,23 @@ PLANTED = [
         "values = torch.arange(1, shapes.values + 1, device=x.device)",
         "values = torch.arange(shapes.values, device=x.device)",
         "tests/network/test_series.py",
+    ),
+    (
+        "src/rheos/network/series.py",
+        "mean, lowest = patched.mean(3), patched.amin(3)",
+        "mean, lowest = patched.mean(3).mean(1, True), patched.amin(3).amin(1, True)",
+        "tests/network/test_backbones.py",
+    ),
+    (
+        "src/rheos/network/inputs.py",
+        "told.expand(*x.shape[:2], shapes.levels)",
+        "told.amin(2, True).expand(*x.shape[:2], shapes.levels)",
+        "tests/network/test_backbones.py",
+    ),
+    (
+        "src/rheos/network/field.py",
+        "torch.cat((level, lowest), dim=-1)",
+        "torch.cat((level.roll(1, 2), lowest), dim=-1).amin(2, True).expand(-1, -1, level.shape[2] + 1)",
+        "tests/network/test_backbones.py",
     ),
 ]

@@ -207,3 +207,45 @@ def test_default_parameter_counts():
 
     assert count(SeriesNetwork(), history=48, horizon=48, channels=1, calendar=6, lags=2) == 319_590
     assert count(FieldNetwork(), history=4, horizon=8, channels=1, space=(64, 64)) == 630_237
+
+
+@pytest.fixture(params=["series", "causal", "field"])
+def telling(request, small_series, small_field, case):
+    """Each backbone told the level of every channel, with a clip whose channels have levels of their own."""
+    full = case(space=(6, 5) if request.param == "field" else ())
+    causal = CausalSeriesNetwork(width=16, depth=2, heads=2, rank=8)
+    config = {"series": small_series, "field": small_field, "causal": causal}[request.param]
+    own = full.level[..., None] - torch.tensor([0.0, 3.0])
+    shapes = full.shapes.model_copy(update={"channel_levels": True})
+    return config, shapes, full.changed(level=own, mask=None)
+
+
+def test_every_channel_has_its_own_level(telling, awake):
+    config, shapes, full = telling
+    network = awake(config.build(shapes))
+    assert network.channel_levels
+    before = full.answer(network).detach()
+    for channel in range(shapes.channels):
+        level = full.level.clone()
+        # Still above the lowest of the clip, which is told besides.
+        level[:, -1, channel] += 1.0
+        moved = (full.changed(level=level).answer(network).detach() - before).abs()
+        # Its own answer, and the others', which then know how far to trust it.
+        assert (moved[:, -1].flatten(2 if moved.ndim > 3 else 1).amax(-1) > 1e-9).all()
+        assert float(moved[:, -1, channel].max()) > 1e-6
+    # Whose level it is matters, not only which there are.
+    level = full.level.clone()
+    level[:, -1] = full.level[:, shapes.history :].amax() + torch.tensor([1.0, 2.0])
+    swapped = level.clone()
+    swapped[:, -1] = level[:, -1].flip(-1)
+    moved = full.changed(level=swapped).answer(network) - full.changed(level=level).answer(network)
+    assert float(moved[:, -1].detach().abs().max()) > 1e-6
+
+
+def test_one_level_for_all_channels_is_that_of_a_frame(telling, awake):
+    config, shapes, full = telling
+    network = awake(config.build(shapes))
+    frames = full.level[..., 0]
+    each = frames[..., None].expand(-1, -1, shapes.channels)
+    assert torch.equal(full.changed(level=frames).answer(network), full.changed(level=each).answer(network))
+    assert not config.build(full.shapes).channel_levels

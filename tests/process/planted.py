@@ -158,8 +158,8 @@ PLANTED = [
     ),
     (
         "src/rheos/core/time_field.py",
-        "field[:, :history] = own.reshape(-1, 1)",
-        "field[:, : history - 1] = own.reshape(-1, 1)",
+        "field[:, :history] = own.reshape(-1, 1, ",
+        "field[:, : history - 1] = own.reshape(-1, 1, ",
     ),
     (
         "src/rheos/core/time_field.py",

@@ -29,8 +29,51 @@ ERRORS = "src/rheos/sample/error_profile.py"
 STEPS = "src/rheos/sample/step_controller.py"
 LEARNED = "tests/sample/test_step_controller.py"
 SEEN = "tests/process/test_coordinates.py"
+SCOPE = "tests/sample/test_scope.py"
+FREE = "src/rheos/sample/guidance/free.py"
 
 PLANTED = [
+    (
+        "src/rheos/core/scope.py",
+        "torch.tensor(self.left), latest, grown",
+        "torch.tensor(self.left), 0.5, grown",
+        SCOPE,
+    ),
+    (
+        "src/rheos/core/scope.py",
+        "torch.tensor(self.given), 0.0, left",
+        "torch.tensor(self.given), 0.01, left",
+        SCOPE,
+    ),
+    ("src/rheos/core/scope.py", "any(column) and not all(column)", "all(column) and not any(column)", SCOPE),
+    (
+        "src/rheos/process/process.py",
+        "clip = torch.cat((context.history.to(like), clip[:, context.history_frames :]), 1)",
+        "clip = clip.clone()",
+        SCOPE,
+    ),
+    (
+        "src/rheos/process/process.py",
+        "self.given(context, u), u)",
+        "self.given(context, u) + 1e-3, u)",
+        SCOPE,
+    ),
+    (
+        "src/rheos/sample/course.py",
+        "held[:, :, : course.known] = course.own",
+        "held[:, :, : course.known] = held[:, :, : course.known]",
+        SCOPE,
+    ),
+    ("src/rheos/sample/sample.py", "torch.where(left, torch.nan, ahead)", "ahead", SCOPE),
+    (FREE, "torch.lerp(alone, mean, 1.0 + self.weight)", "torch.lerp(alone, mean, self.weight)", SCOPE),
+    (FREE, "torch.where(silent.cpu(), self.process.schedule.t_max, field)", "field", SCOPE),
+    (
+        FREE,
+        "(ahead & (groups != group), ahead & (groups == group))",
+        "(ahead, ahead & (groups == group))",
+        SCOPE,
+    ),
+    (FREE, "return [(given, ahead & ~given)]", "return [(ahead, ahead & ~given)]", SCOPE),
     (KERNEL, "recursion = 1.0 - m / safe * recursion", "recursion = 1.0 - m * recursion", QUICK),
     (KERNEL, "math.factorial(m + q + 1)", "math.factorial(m + q)", QUICK),
     (KERNEL, "(node >= -SPAN) & (node < nodes[-1])", "(node < nodes[-1])", QUICK),

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rheos.core.scope import Scope
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
@@ -27,10 +29,12 @@ class Context:
         lagged: the targets' own values at seasonal lags of every frame `(b, f, k, *features)`.
         anchor: center of the canonical coordinates `(b, f, *features)`.
         anchor_scale: their scale, broadcastable to `(b, f, *features)`.
-        observation: observed future entries for guidance `(b, f, *features)`.
+        observation: observed entries `(b, f, *features)`, which a scope or guidance makes use of.
         observation_mask: 1 where `observation` holds one.
         coordinates: spatial features of the grid `(k, *space)`, the same for all rows.
         periodic: for each spatial axis, whether it closes on itself.
+        groups: for each channel the number of its group of variables, from 0; () where each is its own.
+        scope: which entries are drawn, given as in `observation`, or left out; None: all are drawn.
     """
 
     history_frames: int = 0
@@ -47,6 +51,8 @@ class Context:
     observation_mask: Tensor | None = None
     coordinates: Tensor | None = None
     periodic: tuple[bool, ...] = ()
+    groups: tuple[int, ...] = ()
+    scope: Scope | None = None
 
     def _map(self, change: Callable[[Tensor], Tensor], *, rows: bool) -> "Context":
         changed: dict[str, Any] = {}

@@ -1,7 +1,8 @@
 """What the rooms promise each other.
 
 Shapes: a clip is `(b, f, *features)`; a time field `t` is float64 on the CPU (see
-:mod:`rheos.core.time_field`); a level is log_snr, `(b, f)`, clipped to +-20, +20 for clean frames.
+:mod:`rheos.core.time_field`); a level is log_snr, `(b, f)`, clipped to +-20, +20 for clean frames, or
+`(b, f, channels)` for a network whose `channel_levels` is true.
 """
 
 from dataclasses import dataclass

@@ -114,6 +114,13 @@ def per_frame_each(fields: Tensor) -> Tensor:
     return fields.reshape(fields.shape + (1,) * (3 - fields.ndim))
 
 
+def per_channel_each(fields: Tensor) -> Tensor:
+    """The one time a channel of several fields `(n, *field)`: `(n, 1 or b, 1 or frames, 1 or channels)`."""
+    if fields.ndim > 4:
+        fields = fields.flatten(4).amax(4)
+    return fields.reshape(fields.shape + (1,) * (4 - fields.ndim))
+
+
 def per_clip(field: Tensor) -> Tensor:
     """The one level of a clip that coordinates mixing frames take: the largest time in each clip.
 
@@ -147,16 +154,16 @@ def with_history_at(own: Tensor, t: Tensor, history: int, frames: int) -> Tensor
 
     Args:
         own: time of history frames, `()` or `(b)`: 0 where they are clean.
-        t: `()`, `(b)` or already `(b, frames)`.
+        t: `()`, `(b)`, already `(b, frames)`, or finer with as many or one for all frames.
         history: number of history frames.
         frames: number of frames of the clip.
 
     Returns:
-        `(1, frames)` for a scalar `t` and `own`, else `(b, frames)`.
+        `(1, frames)` for a scalar `t` and `own`, else `(b, frames)` or as much finer as `t`.
     """
     rows = max(own.numel(), len(t) if t.ndim else 1)
-    field = (t if t.ndim == 2 else t.reshape(-1, 1)).expand(rows, frames).clone()
-    field[:, :history] = own.reshape(-1, 1)
+    field = (t if t.ndim > 1 else t.reshape(-1, 1)).expand(rows, frames, *t.shape[2:]).clone()
+    field[:, :history] = own.reshape(-1, 1, *(1 for _ in t.shape[2:]))
     return field
 
 

@@ -35,6 +35,11 @@ class Circle:
         """Numbers of the channels that are directions."""
         return tuple(number for number, period in enumerate(self.period) if period)
 
+    def each(self, said: tuple[int, ...]) -> tuple[int, ...]:
+        """What is said of every variable, said of its channels in the plane."""
+        twice = self.period or (0.0,) * len(said)
+        return tuple(n for n, period in zip(said, twice, strict=True) for _ in range(2 if period else 1))
+
     def lift(self, dataset: Dataset) -> Dataset:
         """The data in the plane: each direction as two channels; the data themselves where there is none."""
         if not self.any:

@@ -24,8 +24,9 @@ class Denoiser(nn.Module):
     """E[u_0 | u_t] from any module called as `module(x, level, context)`.
 
     The network sees `C_t(c_in u)`, unit-variance data in the process' coordinates, and the level
-    log(alpha^2 / sigma^2) of each frame; its output is read in canonical coordinates by the conversion
-    table of :mod:`rheos.denoise.prediction`. Clean entries (t = 0) come back as they are.
+    log(alpha^2 / sigma^2) of each frame, or of each of its channels where it declares `channel_levels`; its
+    output is read in canonical coordinates by the conversion table of :mod:`rheos.denoise.prediction`. Clean
+    entries (t = 0) come back as they are.
     """
 
     def __init__(
@@ -63,7 +64,12 @@ class Denoiser(nn.Module):
 
     def row(self, t: Tensor, like: Float[Tensor, "b f *features"]) -> Row:
         """The coefficients of clips at a time field."""
-        return rows(self.prediction, self.process, self.sigma_data, t[None], like)[0]
+        return rows(self.prediction, self.process, self.sigma_data, t[None], like, self.by_channel)[0]
+
+    @property
+    def by_channel(self) -> bool:
+        """Whether the network declares, by `channel_levels`, to be told the level of every channel."""
+        return bool(getattr(self.network, "channel_levels", False))
 
     def shown(
         self, u: Float[Tensor, "b f *features"], row: Row, context: Context
@@ -96,7 +102,8 @@ class Denoiser(nn.Module):
             times: what it will be asked about.
             like: a clip, whose shape, dtype and device those to come have.
         """
-        rows = rows_at(self.prediction, self.process, self.sigma_data, times, Kind.of(like))
+        kind = Kind.of(like)
+        rows = rows_at(self.prediction, self.process, self.sigma_data, times, kind, self.by_channel)
         return AtTimes(self, times.fields, rows)
 
     def forward(

@@ -32,7 +32,7 @@ class Objective(Method):
         time_sampler: law of each clip's time. Uniform times under a cosine schedule put log(sigma/alpha)
             on a bell around 0 with tails that reach both ends of the schedule, which suits data of unit
             variance.
-        times: how the times of a clip's frames go together.
+        times: how the times of a clip's frames and variables go together.
         weight: "unit" on the network's raw output (1 / out^2 on data), "snr" (unit on noise),
             "min_snr" (min(SNR, gamma), arXiv 2303.09556), "p2" (SNR / (1 + SNR)^gamma, arXiv 2204.00227).
         gamma: cap of "min_snr" (published 5), exponent of "p2" (published 1).
@@ -89,7 +89,7 @@ class Objective(Method):
         """
         process = denoiser.process
         u0 = process.canonical(x0, context)
-        drawn = self.times(self.time_sampler, process.schedule, len(u0), u0.shape[1], key)
+        drawn = self.times(self.time_sampler, process.schedule, (*u0.shape,), key, context.groups)
         # What sampling shows of the history must not touch training: it has its own law of q.
         t = process.model_copy(update={"history_noise": 0.0}).field(drawn, u0.shape[1], context)
         z = process.noise.draw(key.at(Purpose.NOISE, key.step), u0.shape[1:], context, u0.dtype, u0.device)

@@ -7,7 +7,15 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from rheos.core.time_field import Kind, Times, clip_level, expand_each, per_frame_each, rows_of
+from rheos.core.time_field import (
+    Kind,
+    Times,
+    clip_level,
+    expand_each,
+    per_channel_each,
+    per_frame_each,
+    rows_of,
+)
 from rheos.denoise.prediction import Prediction, coefficients, input_scale
 from rheos.process.coordinates import Seen
 from rheos.process.process import Process
@@ -23,7 +31,7 @@ class Row:
     Attributes:
         scale: of u before the network; None where that is 1 in the clip's dtype.
         seen: C_t.
-        level: what the network is told, `(b, f)`.
+        level: what the network is told, `(b, f)` or `(b, f, channels)`.
         mean: factors of u and of the output in the mean; None where the output is the mean.
     """
 
@@ -43,7 +51,12 @@ class Row:
 
 
 def rows(
-    prediction: Prediction, process: Process, sigma_data: float, times: Tensor, like: Tensor
+    prediction: Prediction,
+    process: Process,
+    sigma_data: float,
+    times: Tensor,
+    like: Tensor,
+    by_channel: bool = False,
 ) -> list[Row]:
     """The rows of several times.
 
@@ -53,6 +66,7 @@ def rows(
         sigma_data: standard deviation of canonical data.
         times: `(n, *field)`, time fields one after the other, float64 on the CPU.
         like: a clip, whose shape, dtype and device those to come have.
+        by_channel: whether the network is told the level of every channel of a frame.
 
     Raises:
         IncompatibleError: the fields do not lead the clip's shape.
@@ -67,8 +81,9 @@ def rows(
     means = list(zip(expand_each(table.skip, like), expand_each(table.out, like), strict=True))
     if not bool(table.skip.any()) and bool((table.out == 1.0).all()):
         means = [None] * len(times)
-    level = clip_level(schedule.log_snr(per_frame_each(times))).to(dtype=like.dtype, device=like.device)
-    levels = level.expand(-1, *like.shape[:2]).contiguous().unbind(0)
+    told, axes = (per_channel_each(times), 3) if by_channel else (per_frame_each(times), 2)
+    level = clip_level(schedule.log_snr(told)).to(dtype=like.dtype, device=like.device)
+    levels = level.expand(-1, *like.shape[:axes]).contiguous().unbind(0)
     seen = process.coordinates.seen_at(times, like)
     return [Row(*row) for row in zip(scales, seen, levels, means, strict=True)]
 
@@ -77,8 +92,13 @@ def rows(
 @lru_cache(maxsize=_KEPT)
 @torch.inference_mode(False)
 def rows_at(
-    prediction: Prediction, process: Process, sigma_data: float, times: Times, kind: Kind
+    prediction: Prediction,
+    process: Process,
+    sigma_data: float,
+    times: Times,
+    kind: Kind,
+    by_channel: bool = False,
 ) -> dict[int, Row]:
     """The rows of all fields of a grid by the fields' identity, once for all calls alike."""
-    found = rows(prediction, process, sigma_data, torch.stack(times.fields), kind.example())
+    found = rows(prediction, process, sigma_data, torch.stack(times.fields), kind.example(), by_channel)
     return {id(field): row for field, row in zip(times.fields, found, strict=True)}

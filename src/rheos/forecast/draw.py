@@ -14,6 +14,7 @@ from rheos.data.codec.base import State
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 from rheos.denoise import TokenDenoiser
+from rheos.forecast.given import with_given
 from rheos.forecast.model import FittedModel
 from rheos.sample.preset import Preset
 from rheos.sample.sample import Sample, sample
@@ -47,7 +48,12 @@ class Drawn:
 
 
 def draw(
-    model: FittedModel, batch: WindowBatch, key: Key, preset: Preset | Unmasking, device: str = "cpu"
+    model: FittedModel,
+    batch: WindowBatch,
+    key: Key,
+    preset: Preset | Unmasking,
+    device: str = "cpu",
+    known: np.ndarray | None = None,
 ) -> Drawn:
     """Draw the futures of some windows, uncalibrated.
 
@@ -57,15 +63,24 @@ def draw(
         key: one row a member; the members of a window follow each other, alike many for all.
         preset: solver, grid and evaluations, or the sampler of tokens.
         device: where the network is.
+        known: what is given of the futures, `(S, *features)` raw units, NaN where it is drawn.
+
+    Raises:
+        InputError: what is given has no code.
     """
     clip, context = model.context(batch)
+    if known is not None:
+        context = with_given(model, clip, context, batch.state, known)
     members = len(key) // len(batch)
     context = context if members == 1 else context.repeat(members)
     drawn = _clips(model, (len(key), *clip.shape[1:]), key, context, preset, device)
     state = {name: np.repeat(value, members, axis=0) for name, value in batch.state.items()}
     raw = decoded(model, drawn.clips[:, model.recipe.history :], state)
     broken = Broken(model.bounds.outside(raw), model.sums.off(raw))
-    return Drawn(model.project(raw), broken, drawn.evaluations, drawn.warnings)
+    values = model.project(raw)
+    if known is not None:
+        values = np.where(np.isfinite(known), known, values).astype(values.dtype)
+    return Drawn(values, broken, drawn.evaluations, drawn.warnings)
 
 
 def _clips(

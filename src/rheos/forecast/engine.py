@@ -21,6 +21,7 @@ from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 from rheos.forecast.continuation import Continuation
 from rheos.forecast.draw import draw
+from rheos.forecast.given import Given
 from rheos.forecast.health import Watch
 from rheos.forecast.model import FittedModel
 from rheos.forecast.store import Sink, stamp_text
@@ -40,6 +41,7 @@ class Engine:
         horizon: frames ahead; beyond the trained horizon members continue from themselves.
         calibrated: apply the model's calibration.
         device: where the network runs.
+        given: what is known of the frames to come; all members hold it.
 
     Attributes:
         evaluations: network calls made so far.
@@ -53,6 +55,7 @@ class Engine:
     horizon: int = 0
     calibrated: bool = True
     device: str = "cpu"
+    given: Given | None = None
     evaluations: int = 0
     warnings: list[str] = field(default_factory=list)
     _source: WindowSource = field(init=False)
@@ -123,7 +126,7 @@ class Engine:
         start, batch = 0, self.window(recording, origin)
         while True:
             key = Key.of(self.seed, members, name, f"{stamp}+{start}" if start else stamp)
-            values = self._sample(batch, key)
+            values = self._sample(batch, key, self.known(recording, origin + start))
             yield values
             own.add(values)
             start, batch = start + span, own.window()
@@ -136,19 +139,46 @@ class Engine:
         """The window that a forecast starts from."""
         return self._source.at(recording, origin)
 
+    def known(self, recording: int, origin: int) -> np.ndarray | None:
+        """What is given of a stretch's frames `(S, *features)`, NaN elsewhere; None where it is nothing.
+
+        Raises:
+            InputError: the model does not know the times of that part.
+        """
+        if self.given is None:
+            return None
+        name = self.dataset.recordings[recording].name
+        return self.given.at(self.model, name, self._source.valid_times(recording, origin))
+
+    def require_given(self, recording: int, origin: int) -> None:
+        """Check what is given of a whole forecast before any work.
+
+        Raises:
+            InputError: nothing of it is of this forecast, or not in a way that the model knows.
+        """
+        span = self.model.recipe.horizon
+        starts = range(origin, origin + self.horizon, span)
+        if self.given is not None and all(self.known(recording, start) is None for start in starts):
+            times = self._source.valid_times(recording, origin)
+            raise InputError(
+                f"none of the given values is of the frames to forecast, {stamp_text(times[0])} and after; "
+                "give them by these stamps, or choose another frame to forecast from with --at."
+            )
+
     def members(self, number: int) -> torch.Tensor:
         """The numbers of a block's members."""
         rows = self.model.recipe.block
         return torch.arange(number * rows, (number + 1) * rows)
 
-    def _sample(self, batch: WindowBatch, key: Key) -> np.ndarray:
+    def _sample(self, batch: WindowBatch, key: Key, known: np.ndarray | None) -> np.ndarray:
         """Raw values of the future frames, one member a row: `(rows, S, *features)`.
 
         Args:
             batch: one window for all members, or one a member.
             key: of the members.
+            known: what is given of these frames.
         """
-        drawn = draw(self.model, batch, key, self.preset, self.device)
+        drawn = draw(self.model, batch, key, self.preset, self.device, known)
         self.evaluations += drawn.evaluations
         self.warnings += [w for w in drawn.warnings if w not in self.warnings]
         return drawn.values

@@ -106,6 +106,7 @@ class Fitting:
         """What members may be, checked against the training span before any work."""
         bounds = Bounds.of(known, self.recipe.bounds)
         sums = Sums.of(known.layout.channels, self.recipe.sums, channel_scale(known))
+        self.recipe.grouped(known.layout.channels)
         sums.require(known)
         return bounds, sums
 
@@ -122,7 +123,8 @@ class Fitting:
         batch = windows.batch(first[:2])
         features = grid_features(known.layout, windows.exists)
         clip, context = to_context(batch, anchor(batch), coordinates=features, periodic=known.layout.periodic)
-        shapes = Shapes.of(clip, context)
+        told = recipe.times == "per_group"
+        shapes = Shapes.of(clip, context).model_copy(update={"channel_levels": told})
         if isinstance(recipe.process, Masked):
             shapes = shapes.model_copy(update={"values": recipe.process.most})
         network = recipe.network.build(shapes, recipe.seed)

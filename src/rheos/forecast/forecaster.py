@@ -19,6 +19,7 @@ from rheos.forecast.budget import check_memory
 from rheos.forecast.engine import Engine, Unit, origin_at, run
 from rheos.forecast.fitting import Fitting, fingerprint
 from rheos.forecast.forecast import Forecast
+from rheos.forecast.given import Given
 from rheos.forecast.measure import solver_bias
 from rheos.forecast.model import FittedModel
 from rheos.forecast.override import merge, parse_words, read_yaml
@@ -89,6 +90,7 @@ class Forecaster:
         seed: int = 0,
         quality: str = "balanced",
         horizon: int | None = None,
+        given: Any = None,
         out: str | Path | None = None,
         memory: str | float | None = None,
         progress: Progress | None = None,
@@ -103,17 +105,24 @@ class Forecaster:
             quality: "fast", "balanced" or "best": solver and network evaluations, the model's own where
                 `tune_sampler` chose them.
             horizon: frames ahead, default the trained one; beyond it members continue block by block.
+            given: known or supposed values of some variables over the horizon, a table (or gridded) with
+                the data's stamps and names, empty where the forecast is wanted: members hold them and draw
+                the rest given them, uncalibrated. For a model fitted with `times=per_group`; with
+                `times=per_frame`, values of all variables at some frames.
             out: a Zarr store to write block by block; None: keep the forecast in memory.
             memory: most memory to use, "2GB" or bytes; checked before the start.
             progress: told how far the work is.
 
         Raises:
-            InputError: the source, a stamp, the memory or an option cannot be used.
+            InputError: the source, a stamp, what is given, the memory or an option cannot be used.
         """
         if horizon is not None and horizon < 1:
             raise InputError(f"horizon={horizon}, but a forecast has at least one frame.")
         dataset, times = self._asked(source, at, members)
         engine = Engine(self.model, dataset, self.model.preset(quality), seed, horizon or 0)
+        if given is not None:
+            # Calibration is of forecasts that nothing is given of: it says nothing of these.
+            engine.given, engine.calibrated = Given.of(given, self.model), False
         frame, units = self._plan(engine, times, members)
         space = dataset.features[1:]
         check_memory(self.model, frame, space, memory, in_memory=out is None)
@@ -128,6 +137,7 @@ class Forecaster:
             "data": fingerprint(dataset),
             "request": [members, seed, engine.horizon, [str(t) for t in times]],
             "preset": engine.preset.model_dump(mode="json"),
+            **({} if engine.given is None else {"given": engine.given.fingerprint}),
         }
         store = ZarrStore(Path(out), frame, space, identity)
         try:
@@ -240,6 +250,7 @@ class Forecaster:
             last = recordings[recording].stamps[origin - 1]
             stamps.setdefault(stamp_text(last), (last, np.asarray(valid)))
             units.append((recording, origin, stamp_text(last)))
+            engine.require_given(recording, origin)
         order = list(stamps)
         frame = Frame(
             layout=self.model.layout,

@@ -7,7 +7,7 @@ nothing from it is run.
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -186,13 +186,19 @@ class FittedModel:
 
     def context(self, batch: WindowBatch, *, forecasting: bool = True) -> tuple[Tensor, Context]:
         """Clip and context of some windows, anchored."""
-        return to_context(
+        clip, context = to_context(
             batch,
             self.anchor(batch),
             exists=self.exists if forecasting else None,
             coordinates=grid_features(self.layout, self.exists),
             periodic=self.layout.periodic,
         )
+        return clip, replace(context, groups=self.groups)
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """For each channel of a clip the number of its group of variables."""
+        return self.circle.each(self.recipe.grouped(self.layout.channels))
 
     def save(self, folder: Path) -> None:
         """Write the folder: aside first, then renamed.

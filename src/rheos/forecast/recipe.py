@@ -7,13 +7,14 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from rheos.calibrate import CALIBRATIONS, AffineCalibration
+from rheos.core.errors import InputError
 from rheos.core.method import one_of
 from rheos.data.anchor import ANCHORS, Ridge
 from rheos.data.calendar import HARMONICS, harmonics_for, shortest_cycle, step_seconds
 from rheos.data.codec.chain import Link
 from rheos.data.codec.scale import Scale
 from rheos.data.dataset import Dataset
-from rheos.data.options import DataOptions
+from rheos.data.options import DataOptions, closest
 from rheos.data.windows import WindowSpec
 from rheos.denoise import MaskedCrossEntropy, Objective
 from rheos.forecast.override import build, merge, spelled_out
@@ -57,6 +58,8 @@ class Recipe(BaseModel):
             hold exactly and often (no rain, no sun) for a limit, "none" has none.
         sums: variables that add up to another one, `sums.total=[north,south]`, or to a number,
             `sums.100=[coal,gas,wind]`, in every member.
+        groups: lists of variables that are given, or left out, together where `times=per_group`, such as
+            `groups=[[wind,rain]]`; those not named are by themselves.
         roles: role of each column: target, known_future, past, static, ignore.
         circular: the period of variables that are directions, `circular.wind_direction=360`.
         codec: raw units to coded units, applied in this order.
@@ -81,6 +84,7 @@ class Recipe(BaseModel):
     data: DataOptions = DataOptions()
     bounds: Literal["auto", "none"] | dict[str, tuple[float | None, float | None]] = "auto"
     sums: dict[Name, tuple[str, ...] | tuple[tuple[str, ...], ...]] = Field(default_factory=dict)
+    groups: tuple[tuple[Name, ...], ...] = ()
     codec: tuple[Link, ...] = Field(default=(Scale(),), min_length=1)
     anchor: AnyAnchor = Ridge()
     process: AnyProcess = DyDiff()
@@ -161,6 +165,45 @@ class Recipe(BaseModel):
             raise ValueError(f"{what} needs history that is clean otherwise; use process.history=clean")
         return self
 
+    @model_validator(mode="after")
+    def _groups_have_times(self) -> "Recipe":
+        names = [name for group in self.groups for name in group]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ValueError(
+                f"groups={_lists(self.groups)} names {twice[0]!r} twice; a variable is in one group"
+            )
+        if names and self.times != "per_group":
+            raise ValueError(
+                f"groups={_lists(self.groups)} have times of their own with times=per_group only, not with "
+                f"times={self.times}"
+            )
+        return self
+
+    @property
+    def times(self) -> str:
+        """How the times of a clip's frames and variables go together at training, by its word."""
+        return self.objective.times.name() if isinstance(self.objective, Objective) else "shared"
+
+    def grouped(self, channels: tuple[str, ...]) -> tuple[int, ...]:
+        """For each variable the number of its group, in order of appearance.
+
+        Raises:
+            InputError: a group names no variable, or there is but one group where times are per group.
+        """
+        known = {name: number for number, group in enumerate(self.groups) for name in group}
+        for name in known:
+            if name not in channels:
+                raise InputError(f"groups: no variable is called {name!r}; {closest(name, channels)}")
+        marks = [known.get(name, name) for name in channels]
+        numbers = {mark: number for number, mark in enumerate(dict.fromkeys(marks))}
+        if self.times == "per_group" and len(numbers) < 2:
+            raise InputError(
+                f"times=per_group tells groups of variables apart, but {', '.join(channels)} is one group; "
+                "use times=shared."
+            )
+        return tuple(numbers[mark] for mark in marks)
+
     @property
     def window(self) -> WindowSpec:
         """Sizes of a window."""
@@ -176,6 +219,10 @@ def _draws_tokens(content: Mapping[str, Any]) -> bool:
     """Whether options name the process of whole numbers."""
     process = content.get("process")
     return (process.get("kind") if isinstance(process, Mapping) else process) == Masked.name()
+
+
+def _lists(groups: tuple[tuple[str, ...], ...]) -> str:
+    return "[" + ",".join(f"[{','.join(group)}]" for group in groups) + "]"
 
 
 def differences(recipe: Recipe) -> dict[str, Any]:

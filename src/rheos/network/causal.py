@@ -19,7 +19,7 @@ from torch.nn import functional
 from rheos.core.context import Context
 from rheos.network.attention import Attention
 from rheos.network.embedding import LevelEmbedding
-from rheos.network.inputs import entry_inputs, frame_inputs
+from rheos.network.inputs import entry_inputs, frame_inputs, levels_of
 from rheos.network.linear_path import ChannelModes
 from rheos.network.modulation import AdaptiveNorm, Modulated, zeroed
 from rheos.network.shapes import Shapes
@@ -88,7 +88,7 @@ class CausalBlock(nn.Module):
     def forward(
         self, tokens: Tensor, condition: Tensor, distance: Tensor, hidden: Tensor, past: Pair | None
     ) -> tuple[Tensor, Pair]:
-        """Map tokens `(b, channel, f, width)` under a condition `(b, 1, f, width)`."""
+        """Map tokens `(b, channel, f, width)` under a condition `(b, 1 or channel, f, width)`."""
         normed = self.past.norm(tokens, condition)
         mixed, pair = cast(CausalAttention, self.past.branch).among(normed, distance, hidden, past)
         tokens = torch.addcmul(tokens, self.past.gate(condition), mixed)
@@ -110,14 +110,14 @@ class CausalLinear(nn.Module):
         self.expand = zeroed(nn.Linear(rank, 1))
 
     def forward(self, inputs: Tensor, level: Tensor, channels: Tensor, past: Tensor | None) -> Tensor:
-        """Map `(b, channel, f, k)` at each frame's level `(b, f)` to `(b, channel, f)`."""
+        """Map `(b, channel, f, k)` at each frame's level `(b, 1 or channel, f)` to `(b, channel, f)`."""
         frames = inputs.shape[2]
         if past is not None:
             inputs = torch.cat((past, inputs), 2)
         inputs = functional.pad(inputs, (0, 0, max(0, frames + self.span - 1 - inputs.shape[2]), 0))
         reduced = self.reduce(inputs.flatten(0, 1).mT).mT.unflatten(0, inputs.shape[:2])
         told = functional.silu(self.level(level[..., None]))
-        hidden = (1 + self.gain(told))[:, None] * reduced
+        hidden = (1 + self.gain(told)) * reduced
         if self.modes is not None:
             hidden = hidden + self.modes(reduced, told, channels)
         return self.expand(hidden)[..., 0]
@@ -156,6 +156,7 @@ class CausalSeriesNet(nn.Module):
         """
         super().__init__()
         self.shapes, self.span, self.sinks = shapes, reach, sinks
+        self.channel_levels = shapes.channel_levels
         self.embed_entries = nn.Linear(shapes.entry_inputs - 1, width)
         self.embed_frames = nn.Linear(shapes.frame_inputs - 1, width)
         self.embed_channel = nn.Parameter(0.5 * torch.randn(shapes.channels, width))
@@ -169,7 +170,7 @@ class CausalSeriesNet(nn.Module):
         self.linear = CausalLinear(shapes.entry_inputs - 1, reach, rank, modes)
 
     def forward(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
-        """Map a seen clip `(b, f, channel)` and its level `(b, f)` to the clip's shape.
+        """Map a seen clip `(b, f, channel)` and its level `(b, f)` or `(b, f, channel)` to the clip's shape.
 
         Raises:
             IncompatibleError: channels or context are not of the sizes the network was built for.
@@ -193,7 +194,7 @@ class CausalSeriesNet(nn.Module):
 
     def _inputs(self, x: Tensor, level: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         """Inputs of entries `(b, channel, f, k)` and of frames `(b, f, k)`."""
-        told = frame_inputs(x, level, context, self._shapes(context.history_frames))
+        told = frame_inputs(x, level.amin(2), context, self._shapes(context.history_frames))
         entries = entry_inputs(x, replace(context, history=None), self._shapes(0)).permute(0, 3, 1, 2)
         # Nothing tells history from frames that were finished since: the level says what is clean.
         return _without_second(entries), _without_second(told)
@@ -204,9 +205,10 @@ class CausalSeriesNet(nn.Module):
     def _run(
         self, x: Tensor, level: Tensor, context: Context, memory: Memory | None
     ) -> tuple[Tensor, Memory]:
-        level = level.to(dtype=x.dtype, device=x.device).expand(x.shape[:2])
+        level = levels_of(level, x, self.shapes)
         entries, told = self._inputs(x, level, context)
-        condition = (self.embed_level(level[..., None]) + self.embed_frames(told))[:, None]
+        level = level.mT
+        condition = self.embed_level(level[..., None]) + self.embed_frames(told)[:, None]
         tokens = self.embed_entries(entries) + self.embed_channel[:, None] + condition
         condition = functional.silu(condition)
         before = 0 if memory is None else memory.count

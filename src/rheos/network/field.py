@@ -22,7 +22,7 @@ from rheos.network.field_block import (
     ResidualBlock,
     complete,
 )
-from rheos.network.inputs import entry_inputs, frame_inputs
+from rheos.network.inputs import entry_inputs, frame_inputs, levels_of
 from rheos.network.linear_path import LinearPath
 from rheos.network.modulation import Modulated, zeroed
 from rheos.network.shapes import Shapes
@@ -147,10 +147,11 @@ class FieldNet(nn.Module):
         """
         super().__init__()
         self.shapes = shapes
+        self.channel_levels = shapes.channel_levels
         wraps = shapes.periodic or (False,) * len(shapes.space)
         self.periodic: Periodic = (wraps[0], wraps[1]) if len(wraps) == 2 else (False, wraps[0])
         condition = 2 * max(widths)
-        self.embed_level = LevelEmbedding(2, condition)
+        self.embed_level = LevelEmbedding(shapes.levels + 1, condition)
         self.embed_frames = nn.Linear(shapes.frame_inputs, condition)
         self.embed_position = PositionEmbedding(shapes.frames, condition)
         inputs = shapes.channels * shapes.entry_inputs + shapes.coordinates
@@ -166,11 +167,11 @@ class FieldNet(nn.Module):
 
     def _condition(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
         """What each frame is told, `(b, f, condition)`: levels, calendar, covariates, place."""
-        lowest = level.amin(1, keepdim=True).expand_as(level)
+        lowest = level.amin((1, 2), keepdim=True).expand(*x.shape[:2], 1)
         leads = torch.arange(x.shape[1], device=x.device, dtype=x.dtype) - self.shapes.history
         return functional.silu(
-            self.embed_level(torch.stack((level, lowest), dim=-1))
-            + self.embed_frames(frame_inputs(x, level, context, self.shapes))
+            self.embed_level(torch.cat((level, lowest), dim=-1))
+            + self.embed_frames(frame_inputs(x, level.amin(2), context, self.shapes))
             + self.embed_position(leads)
         )
 
@@ -185,7 +186,7 @@ class FieldNet(nn.Module):
         return entries.reshape(*entries.shape[:3], -1, x.shape[-1]).permute(0, 1, 3, 4, 2)
 
     def forward(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
-        """Map a seen clip `(b, f, channel, *space)` and its level `(b, f)` to the clip's shape.
+        """Map a seen clip `(b, f, channel, *space)` and level `(b, f)`, or `(b, f, channel)`, to its shape.
 
         Raises:
             IncompatibleError: clip or context are not of the sizes the network was built for.
@@ -195,7 +196,7 @@ class FieldNet(nn.Module):
                 f"a clip of shape {tuple(x.shape)} reached a field network built for {self.shapes.frames} "
                 f"frames and {len(self.shapes.space)} spatial axes; build it with the Shapes of this data."
             )
-        level = level.to(dtype=x.dtype, device=x.device).expand(x.shape[:2])
+        level = levels_of(level, x, self.shapes)
         condition = self._condition(x, level, context)
         grid = self._grid(x, context)
         detail = self.enter(grid.flatten(0, 1).contiguous())
@@ -204,5 +205,5 @@ class FieldNet(nn.Module):
         hidden = torch.addcmul(shift, self.norm(detail + body), 1 + scale)
         answer = self.leave(functional.silu(hidden)).permute(0, 3, 1, 2).reshape(x.shape)
         pixels = grid.movedim(1, 3).flatten(1, 2).flatten(2)
-        linear = self.linear(pixels, level.amin(1, keepdim=True))
+        linear = self.linear(pixels, level.amin((1, 2))[:, None])
         return answer + linear.transpose(1, 2).reshape(x.shape)

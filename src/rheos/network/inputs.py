@@ -18,6 +18,13 @@ from rheos.network.shapes import Shapes
 _LEVEL_SCALE = 10.0
 
 
+def levels_of(level: Tensor, x: Tensor, shapes: Shapes) -> Tensor:
+    """The levels `(b, f)` or `(b, f, channels)` of a clip's frames as `(b, f, n)`, n = `shapes.levels`."""
+    level = level.to(dtype=x.dtype, device=x.device)
+    told = level if level.ndim == 3 else level[..., None]
+    return told.expand(*x.shape[:2], shapes.levels)
+
+
 def _given(value: Tensor | None, shape: Sequence[int], name: str, like: Tensor) -> Tensor:
     """The value, or zeros where the context has none.
 
@@ -119,7 +126,7 @@ def frame_inputs(x: Tensor, level: Tensor, context: Context, shapes: Shapes) -> 
 
     Args:
         x: seen clip `(b, f, *features)`.
-        level: `(b, f)`.
+        level: `(b, f)`, of each frame its lowest.
         context: the clip's context.
         shapes: the sizes the network was built for.
 

@@ -33,11 +33,11 @@ class ChannelModes(nn.Module):
         self.scatter = zeroed(nn.Linear(width, self.modes, bias=False))
 
     def forward(self, reduced: Tensor, told: Tensor, channels: Tensor) -> Tensor:
-        """Map `(b, n, ..., rank)`, told of the level `(b, ..., rank)`, to its shape; channels `(n, k)`."""
+        """Map `(b, n, ..., rank)`, told of the level `(b, 1 or n, ..., rank)`, to its shape; channels `(n, k)`."""
         loadings = functional.normalize(self.gather(channels), dim=0)
         gain = 1 + self.gain(told).unflatten(-1, (self.modes, -1))
-        common = gain * torch.einsum("bn...r,nj->b...jr", reduced, loadings)
-        return torch.einsum("b...jr,nj->bn...r", common, self.scatter(channels))
+        common = torch.einsum("bn...r,nj->b...jr", reduced, loadings)[:, None]
+        return torch.einsum("bn...jr,nj->bn...r", gain * common, self.scatter(channels))
 
 
 class LinearPath(nn.Module):
@@ -52,16 +52,16 @@ class LinearPath(nn.Module):
         self.modes = modes
 
     def forward(self, inputs: Tensor, level: Tensor, channels: Tensor | None = None) -> Tensor:
-        """Map `(b, n, inputs)` at the clip's lowest level `(b, 1)` to `(b, n, outputs)`.
+        """Map `(b, n, inputs)` at the lowest level of the clip `(b, 1)`, or of each, to `(b, n, outputs)`.
 
         Args:
             inputs: of each row.
-            level: of each clip.
+            level: of each clip, or of each row.
             channels: what tells the rows apart, `(n, width)`; needed where they meet in modes.
         """
-        told = functional.silu(self.level(level))
+        told = functional.silu(self.level(level[..., None]))
         reduced = self.reduce(inputs)
-        hidden = (1 + self.gain(told))[:, None] * reduced
+        hidden = (1 + self.gain(told)) * reduced
         if self.modes is not None and channels is not None:
             hidden = hidden + self.modes(reduced, told, channels)
         return self.expand(hidden)

@@ -16,7 +16,7 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.network.attention import Attention
 from rheos.network.embedding import LevelEmbedding, PositionEmbedding
-from rheos.network.inputs import entry_inputs, frame_inputs, token_inputs
+from rheos.network.inputs import entry_inputs, frame_inputs, levels_of, token_inputs
 from rheos.network.linear_path import ChannelModes, LinearPath
 from rheos.network.modulation import AdaptiveNorm, Modulated, zeroed
 from rheos.network.shapes import Shapes
@@ -36,7 +36,7 @@ class SeriesBlock(nn.Module):
         self.branches = nn.ModuleList(Modulated(branch, width, width) for branch in branches)
 
     def forward(self, tokens: Tensor, condition: Tensor) -> Tensor:
-        """Map tokens `(b, channel, patch, width)` under a condition `(b, 1, patch, width)`."""
+        """Map tokens `(b, channel, patch, width)` under a condition `(b, 1 or channel, patch, width)`."""
         for branch in self.branches:
             tokens = branch(tokens, condition)
         return tokens
@@ -71,6 +71,7 @@ class SeriesNet(nn.Module):
         """
         super().__init__()
         self.shapes = shapes
+        self.channel_levels = shapes.channel_levels
         self.patch = patch
         self.recompute = recompute
         # Patches meet at the origin: none holds both history and future.
@@ -96,17 +97,22 @@ class SeriesNet(nn.Module):
         return padded.unflatten(-2, (-1, self.patch)).flatten(-2)
 
     def _condition(self, level: Tensor, frames: Tensor) -> Tensor:
-        """What each patch is told: its mean and lowest level, the clip's lowest, its calendar, its place."""
-        padded = functional.pad(level[:, None], (self.before, self.after), mode="replicate")[:, 0]
-        patched = padded.unflatten(1, (-1, self.patch))
-        mean, lowest = patched.mean(2), patched.amin(2)
-        levels = torch.stack((mean, lowest, level.amin(1, keepdim=True).expand_as(mean)), dim=-1)
-        first = torch.arange(mean.shape[1], device=level.device, dtype=level.dtype) * self.patch
+        """What each patch `(b, 1 or channel, patch)` is told.
+
+        Its mean and lowest level, the clip's lowest, its calendar, its place.
+        """
+        padded = functional.pad(level, (self.before, self.after), mode="replicate")
+        patched = padded.unflatten(2, (-1, self.patch))
+        mean, lowest = patched.mean(3), patched.amin(3)
+        levels = torch.stack((mean, lowest, level.amin((1, 2), keepdim=True).expand_as(mean)), dim=-1)
+        first = torch.arange(mean.shape[2], device=level.device, dtype=level.dtype) * self.patch
         place = self.embed_position(first - self.before - self.shapes.history)
-        return self.embed_level(levels) + self.embed_frames(self._patches(frames)) + place
+        return self.embed_level(levels) + (self.embed_frames(self._patches(frames)) + place)[:, None]
 
     def forward(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
-        """Map a seen clip `(b, f, channel)`, or `(b, f, channel, K)`, and its level `(b, f)` to its shape.
+        """Map a seen clip `(b, f, channel)`, or `(b, f, channel, K)`, to its shape.
+
+        Its level is `(b, f)`, or `(b, f, channel)` where the network tells channels apart.
 
         Raises:
             IncompatibleError: clip or context are not of the sizes the network was built for.
@@ -116,10 +122,11 @@ class SeriesNet(nn.Module):
                 f"a clip of {x.shape[1]} frames reached a series network built for {self.shapes.frames}; "
                 "build it with the history and horizon of this data."
             )
-        level = level.to(dtype=x.dtype, device=x.device).expand(x.shape[:2])
+        level = levels_of(level, x, self.shapes)
         inputs = token_inputs if self.shapes.values else entry_inputs
         entries = inputs(x, context, self.shapes).permute(0, 3, 1, 2)
-        condition = self._condition(level, frame_inputs(x, level, context, self.shapes))[:, None]
+        told, level = frame_inputs(x, level.amin(2), context, self.shapes), level.mT
+        condition = self._condition(level, told)
         tokens = self.embed_entries(self._patches(entries)) + self.embed_channel[:, None] + condition
         condition = functional.silu(condition)
         for block in self.blocks:
@@ -129,5 +136,5 @@ class SeriesNet(nn.Module):
                 tokens = block(tokens, condition)
         answer = self.head(self.final(tokens, condition)).unflatten(3, (self.patch, -1)).flatten(2, 3)
         answer = answer[:, :, self.before : self.before + self.shapes.frames].flatten(2)
-        answer = answer + self.linear(entries.flatten(2), level.amin(1, keepdim=True), self.embed_channel)
+        answer = answer + self.linear(entries.flatten(2), level.amin(2), self.embed_channel)
         return answer.unflatten(2, (self.shapes.frames, -1)).transpose(1, 2).reshape(x.shape)

@@ -24,6 +24,7 @@ class Shapes(BaseModel):
         periodic: for each spatial axis, whether it closes on itself; () means none does.
         values: K, values that a token takes, where clips hold tokens `(b, P + S, channels, *space, K)`, 1 at
             the value of one that is shown; 0: clips hold numbers.
+        channel_levels: whether the network is told the level of every channel of a frame.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +42,7 @@ class Shapes(BaseModel):
     coordinates: int = Field(default=0, ge=0)
     periodic: tuple[bool, ...] = ()
     values: int = Field(default=0, ge=0)
+    channel_levels: bool = False
 
     @classmethod
     def of(cls, clip: Tensor, context: Context) -> "Shapes":
@@ -63,6 +65,11 @@ class Shapes(BaseModel):
             coordinates=width(context.coordinates, 0),
             periodic=context.periodic,
         )
+
+    @property
+    def levels(self) -> int:
+        """Levels that a frame has."""
+        return self.channels if self.channel_levels else 1
 
     @property
     def frames(self) -> int:

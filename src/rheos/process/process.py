@@ -142,14 +142,16 @@ class Process(Method):
             device: of the clip.
 
         Raises:
-            IncompatibleError: history is clean, but the context has none.
+            IncompatibleError: history is clean, or the scope has entries given, but the context has none.
         """
         z = self.noise.draw(key.at(Purpose.START), shape[1:], context, dtype, device)
         u = _last_sigma(self.schedule) * z
         frames = context.history_frames
-        if self.history == "diffused" or frames == 0:
+        if self.history == "clean" and frames > 0:
+            u = torch.cat((self.known(context, u)[:, :frames], u[:, frames:]), 1)
+        if context.scope is None or not context.scope.gives:
             return u
-        return torch.cat((self.known(context, u)[:, :frames], u[:, frames:]), 1)
+        return torch.where(context.scope.mask(context.scope.given, u), self.given(context, u), u)
 
     def known(
         self, context: Context, like: Float[Tensor, "rows f *features"]
@@ -173,6 +175,33 @@ class Process(Method):
         padded[:, :frames] = context.history.to(like)
         # Causal coordinates: what stands in the future frames does not touch the history's.
         return self.canonical(padded, context)
+
+    def given(
+        self, context: Context, like: Float[Tensor, "rows f *features"]
+    ) -> Float[Tensor, "rows f *features"]:
+        """The canonical clip of what is observed; entries that the scope does not say are given mean nothing.
+
+        Args:
+            context: of the rows.
+            like: a clip of the shape, dtype and device wanted.
+
+        Raises:
+            IncompatibleError: nothing is observed, or a variable is given in some frames only and its data
+                are read from several.
+        """
+        if context.observation is None:
+            raise IncompatibleError(
+                "the scope has entries given, but Context.observation is None: give them."
+            )
+        if not self.coordinates.entrywise and context.scope is not None and context.scope.splits_frames:
+            raise IncompatibleError(
+                f"in coordinates {self.coordinates.name()!r} data are read from several frames, so a "
+                "variable is given in all frames or in none: use others."
+            )
+        clip = context.observation.to(like)
+        if context.history is not None and context.history_frames > 0:
+            clip = torch.cat((context.history.to(like), clip[:, context.history_frames :]), 1)
+        return self.canonical(clip, context)
 
     def shown(self, context: Context, key: Key, like: Float[Tensor, "rows f *features"]) -> Context:
         """The context with its history under noise q = `history_noise`; itself where that is 0.

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError, InputError
 from rheos.process import Process
 from rheos.sample.path import Synchronous
@@ -12,7 +13,13 @@ Gradients = Literal["none", "stored", "checkpointed", "adjoint"] | int
 """Whether clips can be differentiated, and how; a number is that of the last steps gradients go through."""
 
 
-def check(process: Process, preset: Preset, gradients: Gradients, trajectory: bool) -> None:
+def check(
+    process: Process,
+    preset: Preset,
+    gradients: Gradients = "none",
+    trajectory: bool = False,
+    context: Context | None = None,
+) -> None:
     """Check all that `sample` is asked to join.
 
     Raises:
@@ -28,10 +35,29 @@ def check(process: Process, preset: Preset, gradients: Gradients, trajectory: bo
             f"solver {preset.solver.name()!r} with these settings and corrections adds Gaussian noise, but "
             f"the process starts from {process.noise.name()!r} noise: use a solver without noise."
         )
+    if context is not None and context.scope is not None and (preset.corrections or preset.adaptive):
+        raise IncompatibleError(
+            "corrections and steps of a clip's own choice act on a clip at one time, but what a scope gives "
+            "or leaves out stays at its own: leave out one of them."
+        )
     _check_gradients(preset, gradients, trajectory)
     _check_parallel(preset, gradients)
     if preset.adaptive is not None:
         _check_adaptive(preset, gradients, trajectory)
+
+
+def all_drawn(context: Context) -> Context:
+    """The context, which has no scope: only `sample` makes use of one.
+
+    Raises:
+        IncompatibleError: entries are given or left out.
+    """
+    if context.scope is not None:
+        raise IncompatibleError(
+            "the context's scope has entries given or left out, which only rheos.sample.sample holds at "
+            "times of their own: leave it out here."
+        )
+    return context
 
 
 def _check_gradients(preset: Preset, gradients: Gradients, trajectory: bool) -> None:

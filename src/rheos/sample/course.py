@@ -10,6 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from rheos.core.scope import Scope
 from rheos.core.time_field import Kind, with_history_at
 from rheos.process.schedule import Schedule
 from rheos.sample.grid import TimeGrid
@@ -31,6 +32,7 @@ class Course:
         known: how many first frames are clean.
         kind: of the clips.
         own: time of those first frames: 0, or more where they are shown under noise.
+        scope: which entries are drawn; None: all.
     """
 
     preset: Preset
@@ -38,6 +40,7 @@ class Course:
     known: int
     kind: Kind
     own: float = 0.0
+    scope: Scope | None = None
 
     def fields(self) -> Tensor:
         """The time fields of all nodes; not to be written to."""
@@ -80,9 +83,14 @@ def time_fields(
 @torch.inference_mode(False)
 def _fields(course: Course) -> Tensor:
     preset = course.preset
-    return time_fields(
+    fields = time_fields(
         preset.times(course.schedule), course.kind.shape[1], course.known, preset.path, course.own
     )
+    if course.scope is None:
+        return fields
+    held = course.scope.held(fields, course.schedule.t_max)
+    held[:, :, : course.known] = course.own
+    return held
 
 
 @lru_cache(maxsize=_KEPT)

@@ -25,6 +25,7 @@ from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise
 from rheos.core.time_field import expand
 from rheos.process import Process
+from rheos.sample.check import all_drawn
 from rheos.sample.sample import process_of
 
 Trace = Callable[[Tensor, Tensor], Tensor]
@@ -80,10 +81,10 @@ def likelihood(
 
     Raises:
         InputError: an entry to be counted is missing, there is no key for Hutchinson, or no step.
-        IncompatibleError: the process shows history under noise.
+        IncompatibleError: the process shows history under noise, or the context has a scope.
     """
     process = process_of(denoise, process)
-    context = Context() if context is None else context
+    context = all_drawn(Context() if context is None else context)
     known = 0 if process.history == "diffused" else context.history_frames
     if process.history_noise > 0.0:
         raise IncompatibleError(

@@ -31,7 +31,8 @@ class Sample:
     """What sampling gives back.
 
     Attributes:
-        clips: in coded units `(b, f, *features)`; history frames exactly as given.
+        clips: in coded units `(b, f, *features)`; history and what else was given exactly as given, NaN
+            where the context's scope leaves entries out.
         evaluations: denoiser calls spent.
         trajectory: canonical u at every node `(steps + 1, b, f, *features)`, if asked for.
         warnings: sentences for the user; empty where all went well.
@@ -82,13 +83,13 @@ def sample(
     process = process_of(denoise, process)
     preset = preset_of(preset)
     require_rows(key, shape)
-    check(process, preset, gradients, trajectory)
+    check(process, preset, gradients, trajectory, context)
     place = device_of(denoise) if device is None else torch.device(device)
     given, key = (context or Context()).to(place, dtype), key.to(place)
     kind = Kind(tuple(shape), dtype, place)
     context = process.shown(given, key, kind.example())
     known = context.history_frames if process.history == "clean" else 0
-    course = Course(preset, process.schedule, known, kind, process.own_time)
+    course = Course(preset, process.schedule, known, kind, process.own_time, given.scope)
     counter = _Counter(denoise, context)
     kept: list[Tensor] = []
 
@@ -104,7 +105,7 @@ def sample(
             u = _drive(counter, course, u, draw, gradients, kept.append if trajectory else None)
         clips = with_history(process.read(u, context), given)
     return Sample(
-        clips=clips,
+        clips=_within(clips, given),
         evaluations=counter.calls,
         trajectory=torch.stack(kept) if trajectory else None,
         warnings=warnings_of(clips),
@@ -229,6 +230,18 @@ def with_history(clips: Tensor, context: Context) -> Tensor:
     if context.history is None or context.history_frames == 0:
         return clips
     return torch.cat((context.history.to(clips), clips[:, context.history_frames :]), 1)
+
+
+def _within(clips: Tensor, context: Context) -> Tensor:
+    """Clips with what was given as it was given, NaN where a scope leaves entries out."""
+    scope, first = context.scope, context.history_frames
+    if scope is None:
+        return clips
+    given, left = (scope.mask(table, clips)[:, first:] for table in (scope.given, scope.left))
+    ahead = clips[:, first:]
+    if context.observation is not None:
+        ahead = torch.where(given, context.observation[:, first:].to(clips), ahead)
+    return torch.cat((clips[:, :first], torch.where(left, torch.nan, ahead)), 1)
 
 
 def warnings_of(clips: Tensor) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise, Remembers
 from rheos.core.time_field import Times
 from rheos.process import Process
-from rheos.sample.check import check
+from rheos.sample.check import all_drawn, check
 from rheos.sample.preset import Preset
 from rheos.sample.preset import preset as preset_of
 from rheos.sample.sample import device_of, process_of
@@ -130,7 +130,7 @@ def stream(
     check(process, preset, "none", trajectory=False)
     _check(process, preset)
     known = context if callable(context) else _same(Context() if context is None else context)
-    frames = known(0).history_frames
+    frames = all_drawn(known(0)).history_frames
     place = device_of(denoise) if device is None else torch.device(device)
     plan = Plan.of(process, preset, frames, shape[1] - frames)
     return _frames(denoise, plan, process, known, key, (*shape,), dtype, place)
@@ -197,7 +197,7 @@ def _same(context: Context) -> Known:
     Raises:
         InputError: it does.
     """
-    free = {"history_frames", "history", "static", "coordinates", "periodic"}
+    free = {"history_frames", "history", "static", "coordinates", "periodic", "groups"}
     told = [f.name for f in fields(context) if f.name not in free and getattr(context, f.name) is not None]
     if told:
         raise InputError(

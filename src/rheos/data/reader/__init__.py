@@ -28,8 +28,8 @@ __all__ = ["Reading", "Source", "SourceError", "read", "survey"]
 
 Source = str | Path | pd.DataFrame | pd.Series | xr.Dataset | xr.DataArray | np.ndarray
 
-_NETCDF = (".nc", ".nc4", ".netcdf", ".cdf", ".h5", ".hdf5")
-_PARQUET = (".parquet", ".pq")
+NETCDF = (".nc", ".nc4", ".netcdf", ".cdf", ".h5", ".hdf5")
+PARQUET = (".parquet", ".pq")
 
 
 def read(source: Source, options: DataOptions | Mapping[str, Any] | None = None) -> Dataset:
@@ -89,10 +89,10 @@ def _from_path(source: str, options: DataOptions) -> Raw:
         raise SourceError(f"{source!r} names a part of {path.name!r}, which has none", advice=f"give {place}")
     if suffix == ".npy":
         return arrays.from_npy(path, options)
-    if suffix in _NETCDF:
+    if suffix in NETCDF:
         return gridded.from_netcdf(path, options)
-    if suffix in _PARQUET:
-        return from_table(_parquet(path), options, str(path))
+    if suffix in PARQUET:
+        return from_table(parquet_table(path), options, str(path))
     if suffix in (".mp4", ".avi", ".mov", ".mkv", ".webm"):
         raise SourceError(
             f"{str(path)!r} is a video, which has no reader yet", advice="save its frames as .npy"
@@ -123,7 +123,12 @@ def _tar(path: Path) -> bytes:
     return raw
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def parquet_table(path: Path) -> pd.DataFrame:
+    """A Parquet file as a table.
+
+    Raises:
+        InputError: it is not readable.
+    """
     try:
         return pd.read_parquet(BytesIO(content(path)), engine="pyarrow")
     except SourceError:

@@ -1,4 +1,4 @@
-"""Times: how the times of a clip's frames go together at training, whatever the law of each."""
+"""Times: how the times of a clip's frames and variables go together, whatever the law of each."""
 
 from abc import ABC, abstractmethod
 
@@ -16,14 +16,19 @@ class Times(Method, ABC):
 
     @abstractmethod
     def __call__(
-        self, law: TimeSampler, schedule: Schedule, rows: int, frames: int, key: Key
-    ) -> Float64[Tensor, " rows"] | Float64[Tensor, "rows frames"]:
-        """One time a clip, or one a frame.
+        self,
+        law: TimeSampler,
+        schedule: Schedule,
+        shape: tuple[int, ...],
+        key: Key,
+        groups: tuple[int, ...] = (),
+    ) -> Float64[Tensor, " rows"] | Float64[Tensor, "rows frames"] | Float64[Tensor, "rows 1 channels"]:
+        """One time a clip, one a frame, or one a channel.
 
         Args:
             law: of a single time.
             schedule: its t_min and t_max bound the times.
-            rows: size of the batch.
-            frames: of a clip, history included.
+            shape: of the batch of clips, history included, `(rows, frames, channels, ...)`.
             key: its TIME stream is drawn from.
+            groups: for each channel the number of its group, from 0; () where each is its own.
         """

@@ -26,8 +26,16 @@ class PerFrame(Times):
     kind: Literal["per_frame"] = "per_frame"
     share: float = Field(default=0.2, ge=0.0, le=1.0)
 
-    def __call__(self, law: TimeSampler, schedule: Schedule, rows: int, frames: int, key: Key) -> Tensor:
+    def __call__(
+        self,
+        law: TimeSampler,
+        schedule: Schedule,
+        shape: tuple[int, ...],
+        key: Key,
+        groups: tuple[int, ...] = (),
+    ) -> Tensor:
         """`(rows, frames)`; each frame's time follows the law, independent or not."""
+        rows, frames = shape[:2]
         together = law(schedule, rows, key)
         # The law has used the first number of this stream.
         numbers = key.at(Purpose.TIME, key.step).uniform((2 + frames,))

@@ -15,6 +15,13 @@ class Shared(Times):
 
     kind: Literal["shared"] = "shared"
 
-    def __call__(self, law: TimeSampler, schedule: Schedule, rows: int, frames: int, key: Key) -> Tensor:
+    def __call__(
+        self,
+        law: TimeSampler,
+        schedule: Schedule,
+        shape: tuple[int, ...],
+        key: Key,
+        groups: tuple[int, ...] = (),
+    ) -> Tensor:
         """The law's own stratified times."""
-        return law(schedule, rows, key)
+        return law(schedule, shape[0], key)

@@ -11,6 +11,7 @@ from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import Denoise
 from rheos.process.critically_damped import CriticallyDamped
+from rheos.sample.check import all_drawn
 from rheos.sample.momentum.solver import MomentumSolver
 from rheos.sample.momentum.splitting import Splitting
 from rheos.sample.sample import Sample, device_of, require_rows, warnings_of, with_history
@@ -54,7 +55,7 @@ def sample_states(
         The clips and what they cost.
 
     Raises:
-        IncompatibleError: the process has no velocity.
+        IncompatibleError: the process has no velocity, or the context a scope.
         InputError: times do not fall from t_max inside the process' range, or rows of key and shape disagree.
     """
     known = getattr(denoise, "process", None) if process is None else process
@@ -65,7 +66,7 @@ def sample_states(
         )
     require_rows(key, shape)
     place = device_of(denoise) if device is None else torch.device(device)
-    context = (Context() if context is None else context).to(place, dtype)
+    context = all_drawn(Context() if context is None else context).to(place, dtype)
     nodes = _checked(times if isinstance(times, Tensor) else quadratic_times(known, times), known)
     fields = torch.stack([known.field(time, shape[1], context) for time in nodes])
     numbers, calls = count(), count()
