@@ -478,4 +478,34 @@ PLANTED = [
         "hidden[0].numel()",
         "tests/denoise/test_tokens.py",
     ),
+    (
+        "src/rheos/denoise/ends_denoiser.py",
+        "2.0 * (torch.log1p(-own) - torch.log(own))",
+        "torch.log1p(-own) - torch.log(own)",
+        "tests/denoise/test_ends.py",
+    ),
+    (
+        "src/rheos/denoise/ends_denoiser.py",
+        "return Ends(difference=difference, noise=noise)",
+        "return Ends(difference=noise, noise=difference)",
+        "tests/denoise/test_ends.py",
+    ),
+    (
+        "src/rheos/denoise/ends_objective.py",
+        "(found.difference - (start - x0)).square()",
+        "(found.difference - (x0 - start)).square()",
+        "tests/denoise/test_ends.py",
+    ),
+    (
+        "src/rheos/denoise/ends_objective.py",
+        "counted = expand((t > 0).to(torch.float64), x0) * present",
+        "counted = present",
+        "tests/denoise/test_ends.py",
+    ),
+    (
+        "src/rheos/denoise/ends_objective.py",
+        "key.at(Purpose.NOISE, key.step)",
+        "key.at(Purpose.NOISE)",
+        "tests/denoise/test_ends.py",
+    ),
 ]

@@ -512,4 +512,52 @@ PLANTED = [
         "return -log_prob(clips)",
         "tests/sample/test_unmasking.py",
     ),
+    (
+        "src/rheos/sample/transport.py",
+        "levels[1] - levels[0] - torch.where",
+        "levels[1] - levels[0] + torch.where",
+        "tests/sample/test_transport.py",
+    ),
+    (
+        "src/rheos/sample/transport.py",
+        "(renewed[0] + renewed[1]).sqrt()",
+        "renewed[0].sqrt()",
+        "tests/sample/test_transport.py",
+    ),
+    (
+        "src/rheos/sample/transport.py",
+        "answer(x + first + added, self.times[1])",
+        "answer(x + first, self.times[1])",
+        "tests/sample/test_transport.py",
+    ),
+    (
+        "src/rheos/sample/transport.py",
+        "self.difference * other.difference + self.noise[1] * other.noise",
+        "self.difference * other.difference + self.noise[0] * other.noise",
+        "tests/sample/test_transport.py",
+    ),
+    (
+        "src/rheos/sample/transport.py",
+        "drawn.at(Purpose.STEP, step)",
+        "drawn.at(Purpose.STEP)",
+        "tests/sample/test_transport.py",
+    ),
+    (
+        "src/rheos/sample/transport.py",
+        '(times if towards == "data" else times.flip(0))',
+        "times",
+        "tests/sample/test_transport.py",
+    ),
+    (
+        "src/rheos/sample/transport.py",
+        "    times[-1] = 0.0\n",
+        "",
+        "tests/sample/test_transport.py",
+    ),
+    (
+        "src/rheos/sample/transport.py",
+        "x, calls = with_history(x, context), count()",
+        "x, calls = x.clone(), count()",
+        "tests/sample/test_transport.py",
+    ),
 ]

@@ -1,6 +1,8 @@
 """What a network means: denoiser, objective, time sampler, oracles."""
 
 from rheos.denoise.denoiser import Denoiser
+from rheos.denoise.ends_denoiser import Ends, EndsDenoiser
+from rheos.denoise.ends_objective import EndsObjective
 from rheos.denoise.objective import Objective
 from rheos.denoise.oracle import ChainOracle, EmpiricalOracle, GaussianOracle, MixtureOracle
 from rheos.denoise.remembering import Remembering
@@ -13,6 +15,9 @@ __all__ = [
     "ChainOracle",
     "Denoiser",
     "EmpiricalOracle",
+    "Ends",
+    "EndsDenoiser",
+    "EndsObjective",
     "GaussianOracle",
     "HybridScore",
     "MaskedCrossEntropy",

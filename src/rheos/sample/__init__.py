@@ -6,6 +6,7 @@ from rheos.sample.preset import PRESETS, Preset, preset
 from rheos.sample.probe import Law, VarianceRatio, probe, variance_ratio
 from rheos.sample.sample import Sample, sample
 from rheos.sample.stream import stream
+from rheos.sample.transport import transport
 
 __all__ = [
     "PRESETS",
@@ -22,5 +23,6 @@ __all__ = [
     "probe",
     "sample",
     "stream",
+    "transport",
     "variance_ratio",
 ]
