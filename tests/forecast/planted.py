@@ -310,4 +310,46 @@ PLANTED = [
         "ensemble = row * _CALLS[1] * full.calibrating",
         "tests/forecast/test_spending.py",
     ),
+    (
+        "src/rheos/forecast/spending.py",
+        "int((1.0 - _PAIRING_SHARE) * steps) - straight",
+        "int((1.0 - _PAIRING_SHARE) * steps)",
+        "tests/forecast/test_spending.py",
+    ),
+    (
+        "src/rheos/forecast/reflow.py",
+        "torch.arange(start, start + len(part))",
+        "torch.arange(len(part))",
+        "tests/forecast/test_reflow.py",
+    ),
+    (
+        "src/rheos/forecast/reflow.py",
+        "self.pairs.noise[indices]",
+        "self.pairs.noise[indices.flip(0)]",
+        "tests/forecast/test_reflow.py",
+    ),
+    (
+        "src/rheos/forecast/reflow.py",
+        "self.windows.batch(self.chosen[indices.numpy()])",
+        "self.windows.batch(self.chosen[: len(indices)])",
+        "tests/forecast/test_reflow.py",
+    ),
+    (
+        "src/rheos/train/loop.py",
+        "self.stopped + other.best_step if other.best_step else self.best_step",
+        "self.stopped + other.best_step",
+        "tests/forecast/test_reflow.py",
+    ),
+    (
+        "src/rheos/train/loop.py",
+        "for step, score in other.scores if step > 0",
+        "for step, score in other.scores",
+        "tests/forecast/test_reflow.py",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        'loss_of("reflow", len(drawn), lambda chosen: drawn.batch(chosen, device))',
+        'loss_of("reflow", len(first), seen)',
+        "tests/forecast/test_reflow.py",
+    ),
 ]

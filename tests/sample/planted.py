@@ -560,4 +560,40 @@ PLANTED = [
         "x, calls = x.clone(), count()",
         "tests/sample/test_transport.py",
     ),
+    (
+        "src/rheos/sample/reflow.py",
+        "error.to(total) / tau**2",
+        "error.to(total) / tau",
+        "tests/sample/test_reflow.py",
+    ),
+    (
+        "src/rheos/sample/reflow.py",
+        "key.at(Purpose.START), tuple(shape[1:])",
+        "key.at(Purpose.NOISE), tuple(shape[1:])",
+        "tests/sample/test_reflow.py",
+    ),
+    (
+        "src/rheos/sample/reflow.py",
+        "else drawn.trajectory[-1]",
+        "else drawn.clips",
+        "tests/sample/test_reflow.py",
+    ),
+    (
+        "src/rheos/sample/reflow.py",
+        "    if chosen.stochastic:",
+        "    if not chosen:",
+        "tests/sample/test_reflow.py",
+    ),
+    (
+        "src/rheos/sample/reflow.py",
+        "math.exp(0.5 * float(schedule.log_snr(t)))",
+        "math.exp(float(schedule.log_snr(t)))",
+        "tests/sample/test_reflow.py",
+    ),
+    (
+        "src/rheos/sample/reflow.py",
+        'model_copy(update={"history_noise": 0.0})',
+        "model_copy()",
+        "tests/sample/test_reflow.py",
+    ),
 ]

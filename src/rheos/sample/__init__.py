@@ -4,6 +4,7 @@ from rheos.sample.error_profile import ErrorProfile, calibrate_grid, error_profi
 from rheos.sample.likelihood import Likelihood, likelihood
 from rheos.sample.preset import PRESETS, Preset, preset
 from rheos.sample.probe import Law, VarianceRatio, probe, variance_ratio
+from rheos.sample.reflow import Pairs, pairs, straightness
 from rheos.sample.sample import Sample, sample
 from rheos.sample.stream import stream
 from rheos.sample.transport import transport
@@ -13,15 +14,18 @@ __all__ = [
     "ErrorProfile",
     "Law",
     "Likelihood",
+    "Pairs",
     "Preset",
     "Sample",
     "VarianceRatio",
     "calibrate_grid",
     "error_profile",
     "likelihood",
+    "pairs",
     "preset",
     "probe",
     "sample",
+    "straightness",
     "stream",
     "transport",
     "variance_ratio",
