@@ -508,4 +508,52 @@ PLANTED = [
         "key.at(Purpose.NOISE)",
         "tests/denoise/test_ends.py",
     ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "(1.0 / left - 1.0) * self.spreads\n",
+        "(1.0 / left) * self.spreads\n",
+        "tests/denoise/test_light_bridge.py",
+    ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "both - (1.0 / left - 1.0) * self.centers**2",
+        "both + (1.0 / left - 1.0) * self.centers**2",
+        "tests/denoise/test_light_bridge.py",
+    ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "- 0.5 * rate.log().sum(2)",
+        "- rate.log().sum(2)",
+        "tests/denoise/test_light_bridge.py",
+    ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "start**2 @ self.spreads.mT + 2.0 * start @ self.centers.mT",
+        "start**2 @ self.spreads.mT + start @ self.centers.mT",
+        "tests/denoise/test_light_bridge.py",
+    ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "self.log_weights - 0.5 * (squares + volume)",
+        "self.log_weights - 0.5 * (squares - volume)",
+        "tests/denoise/test_light_bridge.py",
+    ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "means, self.epsilon * self.spreads",
+        "means, self.spreads",
+        "tests/denoise/test_light_bridge.py",
+    ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "Interpolant(latent=math.sqrt(self.epsilon))",
+        "Interpolant(latent=self.epsilon)",
+        "tests/denoise/test_light_bridge.py",
+    ),
+    (
+        "src/rheos/denoise/objective.py",
+        "        z = noise\n        if z is None:",
+        "        z = None\n        if z is None:",
+        "tests/sample/test_reflow.py",
+    ),
 ]

@@ -3,6 +3,7 @@
 from rheos.denoise.denoiser import Denoiser
 from rheos.denoise.ends_denoiser import Ends, EndsDenoiser
 from rheos.denoise.ends_objective import EndsObjective
+from rheos.denoise.light_bridge import LightBridge
 from rheos.denoise.objective import Objective
 from rheos.denoise.oracle import ChainOracle, EmpiricalOracle, GaussianOracle, MixtureOracle
 from rheos.denoise.remembering import Remembering
@@ -20,6 +21,7 @@ __all__ = [
     "EndsObjective",
     "GaussianOracle",
     "HybridScore",
+    "LightBridge",
     "MaskedCrossEntropy",
     "MixtureOracle",
     "Objective",
