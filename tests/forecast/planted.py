@@ -348,8 +348,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/fitting.py",
-        'loss_of("reflow", len(drawn), lambda chosen: drawn.batch(chosen, device))',
-        'loss_of("reflow", len(first), seen)',
+        'loss_of("reflow", everywhere, len(drawn), lambda chosen: drawn.batch(chosen, device))',
+        'loss_of("reflow", everywhere, len(first), seen)',
         "tests/forecast/test_reflow.py",
     ),
 ]

@@ -7,6 +7,7 @@ import pytest
 import tiny
 import torch
 
+from rheos.core.errors import InputError
 from rheos.core.keys import Key, Purpose
 from rheos.data.circle import Circle
 from rheos.data.reader import read
@@ -88,12 +89,14 @@ def test_the_second_part_is_trained_on_pairs(dataset, recipe, tmp_path, monkeypa
     plain = Objective.__call__
 
     def noted(self, denoiser, x0, context, key, noise=None):
-        met.append((x0, noise))
+        met.append((self.time_sampler.name(), noise))
         return plain(self, denoiser, x0, context, key, noise)
 
     monkeypatch.setattr(Objective, "__call__", noted)
     fitted(dataset, recipe, tmp_path / "run")
     assert [noise is None for _, noise in met] == [True] * 6 + [False] * 6
+    # The start, where few steps ask, is met as often as any other octave of noise.
+    assert [word for word, _ in met] == ["uniform"] * 6 + ["log_snr_uniform"] * 6
     stored = torch.cat([noise.flatten(1) for _, noise in met[6:]])
     # 48 pairs are drawn for 48 places in batches, with repetition.
     assert 10 < len(torch.unique(stored, dim=0)) < 48
@@ -104,6 +107,11 @@ def test_one_word_does_it_and_none_of_it_is_left_behind(tmp_path):
     assert sorted(p.name for p in Path(tmp_path).iterdir()) == ["model"]
     assert load(tmp_path / "model").model.recipe.training.reflow == 0.5
     assert made.forecast(members=3).to_dataframe().notna().all().all()
+
+
+def test_tokens_have_no_pairs(dataset):
+    with pytest.raises(InputError, match="no pairs to go on with"):
+        make_recipe(dataset, tiny.HORIZON, options(None, ["process=masked", "training.reflow=0.5"]))
 
 
 def test_two_parts_of_a_training_are_told_as_one():

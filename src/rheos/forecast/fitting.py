@@ -24,6 +24,7 @@ from rheos.data.dataset import Dataset, Recording
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise import Denoiser, TokenDenoiser
+from rheos.denoise.time_sampler import LogSnrUniform
 from rheos.forecast.draw import ensembles
 from rheos.forecast.health import Health
 from rheos.forecast.held_out import apart, split
@@ -189,7 +190,9 @@ class Fitting:
         settings, denoiser = recipe.training, model.denoiser
         bfloat = settings.precision == "bfloat16" or (settings.precision == "auto" and device == "cuda")
 
-        def loss_of(name: str, count: int, batch: Callable[[Tensor], Batch]) -> Callable[..., Tensor]:
+        def loss_of(
+            name: str, objective: Callable[..., Tensor], count: int, batch: Callable[[Tensor], Batch]
+        ) -> Callable[..., Tensor]:
             def loss(_: nn.Module, step: int) -> Tensor:
                 # One row of keys a clip; the step tells the batches apart.
                 key = replace(Key.of(recipe.seed, settings.batch, name), step=step)
@@ -198,14 +201,14 @@ class Fitting:
                 with torch.autocast(device, torch.bfloat16, enabled=bfloat):
                     # Tokens have no noise, so their objective takes none.
                     paired_with = () if noise is None else (noise,)
-                    return recipe.objective(denoiser, clip, context, key, *paired_with)
+                    return objective(denoiser, clip, context, key, *paired_with)
 
             return loss
 
         def seen(chosen: Tensor) -> Batch:
             return *self._batch(model, windows, first[chosen.numpy()], device), None
 
-        loss = loss_of("training", len(first), seen)
+        loss = loss_of("training", recipe.objective, len(first), seen)
         spending = self._spending(model, loss, windows, second)
         held = second[np.linspace(0, len(second) - 1, spending.windows).round().astype(int)]
 
@@ -221,7 +224,9 @@ class Fitting:
             return trained
         folder = self.folder / "reflow"
         drawn = paired(model, windows, first, spending.pairs, folder, device, self.progress)
-        straight = loss_of("reflow", len(drawn), lambda chosen: drawn.batch(chosen, device))
+        # Few steps ask where all is noise, which uniform times hardly meet.
+        everywhere = recipe.objective.model_copy(update={"time_sampler": LogSnrUniform()})
+        straight = loss_of("reflow", everywhere, len(drawn), lambda chosen: drawn.batch(chosen, device))
         return trained.then(run(straight, spending.straight, settings.reflow, folder))
 
     def _spending(

@@ -150,6 +150,11 @@ class Recipe(BaseModel):
             raise ValueError(
                 "process=masked draws whole numbers, which sums would move; leave out one of them"
             )
+        if self.training.reflow > 0.0:
+            raise ValueError(
+                "process=masked draws whole numbers without noise, so training.reflow has no pairs to go on "
+                "with; leave out one of them"
+            )
         return self
 
     @model_validator(mode="after")

@@ -41,7 +41,8 @@ class Training(BaseModel):
         checks: how often the held-out score is taken; the best average is kept.
         patience: checks without improvement after which training stops.
         reflow: share of the steps that are made, last, on pairs of noise and the clip that the model fitted
-            before draws from it (arXiv 2209.03003): few steps of a solver then do; 0 for none.
+            before draws from it (arXiv 2209.03003), at all octaves of noise alike: paths grow straighter, so
+            that few steps of a solver do; 0 for none.
         precision: "auto" is bfloat16 autocast on a GPU, float32 elsewhere.
         device: "auto" takes a GPU where there is one.
     """
