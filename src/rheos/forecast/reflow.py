@@ -17,6 +17,7 @@ from rheos.core.keys import Key
 from rheos.data.window_source import WindowSource
 from rheos.forecast.model import FittedModel
 from rheos.sample.reflow import Pairs, pairs
+from rheos.sample.sample import process_of
 from rheos.train.loop import Progress
 
 _MOST_NUMBERS = 2**27  # of clips and noise together: half a gigabyte
@@ -49,7 +50,8 @@ class Paired:
         batch = self.windows.batch(self.chosen[indices.numpy()])
         context = self.model.context(batch, forecasting=False)[1].to(device)
         clips = self.pairs.clips[indices].to(device)
-        return self.model.denoiser.process.read(clips, context), context, self.pairs.noise[indices].to(device)
+        coded = process_of(self.model.denoiser, None).read(clips, context)
+        return coded, context, self.pairs.noise[indices].to(device)
 
 
 def paired(
