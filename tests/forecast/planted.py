@@ -368,4 +368,46 @@ PLANTED = [
         _GIVEN,
     ),
     ("src/rheos/data/circle.py", "range(2 if period else 1)", "range(1)", _GIVEN),
+    (
+        "src/rheos/forecast/spending.py",
+        "int((1.0 - _PAIRING_SHARE) * steps) - straight",
+        "int((1.0 - _PAIRING_SHARE) * steps)",
+        "tests/forecast/test_spending.py",
+    ),
+    (
+        "src/rheos/forecast/reflow.py",
+        "torch.arange(start, start + len(part))",
+        "torch.arange(len(part))",
+        "tests/forecast/test_reflow.py",
+    ),
+    (
+        "src/rheos/forecast/reflow.py",
+        "self.pairs.noise[indices]",
+        "self.pairs.noise[indices.flip(0)]",
+        "tests/forecast/test_reflow.py",
+    ),
+    (
+        "src/rheos/forecast/reflow.py",
+        "self.windows.batch(self.chosen[indices.numpy()])",
+        "self.windows.batch(self.chosen[: len(indices)])",
+        "tests/forecast/test_reflow.py",
+    ),
+    (
+        "src/rheos/train/loop.py",
+        "self.stopped + other.best_step if other.best_step else self.best_step",
+        "self.stopped + other.best_step",
+        "tests/forecast/test_reflow.py",
+    ),
+    (
+        "src/rheos/train/loop.py",
+        "for step, score in other.scores if step > 0",
+        "for step, score in other.scores",
+        "tests/forecast/test_reflow.py",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        'loss_of("reflow", everywhere, len(drawn), lambda chosen: drawn.batch(chosen, device))',
+        'loss_of("reflow", everywhere, len(first), seen)',
+        "tests/forecast/test_reflow.py",
+    ),
 ]

@@ -69,3 +69,19 @@ def test_calls_are_those_of_the_presets_that_the_model_has():
     assert (spending.members, spending.windows, spending.checks) == (4, 12, 12)
     assert spending.calibrated * spending.calibrating * 100 * row <= 0.15 * 300.0
     assert Spending.within(0.1, settings, 400, 100, ENOUGH).windows == 64
+
+
+@pytest.mark.parametrize("step", [1e-4, 0.01, 0.5])
+def test_pairs_are_paid_for_by_steps(step):
+    """Steps, those on pairs among them, and the drawing of pairs take what the steps took without reflow."""
+    plain = Spending.within(step, Training(time=300.0), 200, 40, 24)
+    settings = Training(time=300.0, reflow=0.4)
+    found = Spending.within(step, settings, 200, 40, 24)
+    row = step / settings.batch / 3
+    drawing = found.pairs * row * preset("best").evaluations
+    total = (found.steps + found.straight) * step + drawing
+    assert 0.8 * plain.steps * step < total < 1.2 * plain.steps * step
+    assert found.straight / (found.steps + found.straight) == pytest.approx(0.4, abs=0.01)
+    assert (plain.straight, plain.pairs) == (0, 0)
+    whole = Spending.in_full(100, settings, 200, 40, 24)
+    assert (whole.steps, whole.straight, whole.pairs) == (60, 40, 40 * settings.batch)

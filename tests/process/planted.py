@@ -298,8 +298,36 @@ PLANTED = [
     ),
     (
         "src/rheos/process/recipes.py",
-        "return self._process(self.schedule, Anchored(), anchored=False)",
-        "return self._process(self.schedule, Identity(), anchored=False)",
+        """from the context's anchor, which this process always needs."""
+        '"""\n        return self._process(self.schedule, Anchored(), anchored=False)',
+        """from the context's anchor, which this process always needs."""
+        '"""\n        return self._process(self.schedule, Identity(), anchored=False)',
+    ),
+    (
+        "src/rheos/process/recipes.py",
+        """anchor, the start, which this process always needs."""
+        '"""\n        return self._process(self.schedule, Anchored(), anchored=False)',
+        """anchor, the start, which this process always needs."""
+        '"""\n        return self._process(self.schedule, Identity(), anchored=False)',
+        "tests/process/test_interpolant.py",
+    ),
+    (
+        "src/rheos/process/schedule/interpolant.py",
+        "torch.hypot(self.start * torch.sin(_HALF * t), self.latent * torch.cos(_HALF * t))",
+        "torch.hypot(self.start * torch.sin(_HALF * t), self.latent * torch.ones_like(t))",
+        "tests/process/test_interpolant.py",
+    ),
+    (
+        "src/rheos/process/schedule/interpolant.py",
+        "(self.start**2 - self.latent**2) * torch.sin(_HALF * t) ** 2",
+        "(self.start**2 + self.latent**2) * torch.sin(_HALF * t) ** 2",
+        "tests/process/test_interpolant.py",
+    ),
+    (
+        "src/rheos/process/schedule/interpolant.py",
+        "torch.hypot(curved, 2.0 * self.start * ratio)",
+        "torch.hypot(curved, self.start * ratio)",
+        "tests/process/test_interpolant.py tests/process/test_schedule.py",
     ),
     (
         "src/rheos/process/schedule/follmer.py",
@@ -427,5 +455,47 @@ PLANTED = [
         "torch.arange(self.most, device=device) < counts",
         "torch.arange(self.most, device=device) <= counts",
         "tests/process/test_masked.py",
+    ),
+    (
+        "src/rheos/process/two_sided.py",
+        "return self.latent * (0.5 - t) / torch.sqrt(t * (1.0 - t))",
+        "return self.latent * (1.0 - t) / torch.sqrt(t * (1.0 - t))",
+        "tests/process/test_two_sided.py",
+    ),
+    (
+        "src/rheos/process/two_sided.py",
+        "total = torch.log(t) - torch.log1p(-t)",
+        "total = torch.log(t) + torch.log1p(-t)",
+        "tests/process/test_two_sided.py",
+    ),
+    (
+        "src/rheos/process/two_sided.py",
+        "1.0 / (1.0 - t) - 1.0 / t + 2.0 *",
+        "1.0 / (1.0 - t) - 1.0 / t +",
+        "tests/process/test_two_sided.py",
+    ),
+    (
+        "src/rheos/process/two_sided.py",
+        "cotangent + cotangent**3 / 3.0",
+        "cotangent + cotangent**3",
+        "tests/process/test_two_sided.py",
+    ),
+    (
+        "src/rheos/process/two_sided.py",
+        "return -noise / expand(self.level(t), noise)",
+        "return -noise * expand(self.level(t), noise)",
+        "tests/process/test_two_sided.py",
+    ),
+    (
+        "src/rheos/process/two_sided.py",
+        "return difference + expand(self.d_level(t), noise) * noise",
+        "return difference - expand(self.d_level(t), noise) * noise",
+        "tests/process/test_two_sided.py",
+    ),
+    (
+        "src/rheos/process/two_sided.py",
+        "way = expand(1.0 - t, x0) * x0 + expand(t, x0) * start",
+        "way = expand(t, x0) * x0 + expand(1.0 - t, x0) * start",
+        "tests/process/test_two_sided.py",
     ),
 ]

@@ -31,7 +31,7 @@ def test_gaussian_processes_take_every_noise_history_solver_grid_and_path(word):
 @pytest.mark.parametrize("word", FOUND)
 def test_predictions_that_divide_by_nothing_are_refused(word):
     recipe = next(recipe for recipe in PROCESSES if recipe.name() == word)()
-    vanishing = word in ("rectified_flow", "kinetic_optimal", "gaussian_process", "follmer")
+    vanishing = word in ("rectified_flow", "kinetic_optimal", "gaussian_process", "follmer", "interpolant")
     expected = {"noise", "score"} if vanishing else {"score"} if word == "pfgmpp" else set()
     assert refused(FOUND[word], "prediction") == expected, recipe
 

@@ -1,6 +1,9 @@
 """What a network means: denoiser, objective, time sampler, oracles."""
 
 from rheos.denoise.denoiser import Denoiser
+from rheos.denoise.ends_denoiser import Ends, EndsDenoiser
+from rheos.denoise.ends_objective import EndsObjective
+from rheos.denoise.light_bridge import LightBridge
 from rheos.denoise.objective import Objective
 from rheos.denoise.oracle import ChainOracle, EmpiricalOracle, GaussianOracle, MixtureOracle
 from rheos.denoise.remembering import Remembering
@@ -13,8 +16,12 @@ __all__ = [
     "ChainOracle",
     "Denoiser",
     "EmpiricalOracle",
+    "Ends",
+    "EndsDenoiser",
+    "EndsObjective",
     "GaussianOracle",
     "HybridScore",
+    "LightBridge",
     "MaskedCrossEntropy",
     "MixtureOracle",
     "Objective",

@@ -71,7 +71,12 @@ class Objective(Method):
         return torch.where(t > 0.0, weight, 0.0)
 
     def __call__(
-        self, denoiser: Denoiser, x0: Float[Tensor, "b f *features"], context: Context, key: Key
+        self,
+        denoiser: Denoiser,
+        x0: Float[Tensor, "b f *features"],
+        context: Context,
+        key: Key,
+        noise: Float[Tensor, "b f *features"] | None = None,
     ) -> Float[Tensor, " b"]:
         """Loss of each clip at a random time with random noise.
 
@@ -83,6 +88,8 @@ class Objective(Method):
             x0: coded clips; missing entries may hold anything.
             context: of the clips.
             key: of the clips (its step tells training steps apart).
+            noise: what belongs to each clip, where they are pairs (see `rheos.sample.pairs`); else it is
+                drawn from the key.
 
         Raises:
             IncompatibleError: the process' coordinates need what the context does not have.
@@ -92,7 +99,10 @@ class Objective(Method):
         drawn = self.times(self.time_sampler, process.schedule, (*u0.shape,), key, context.groups)
         # What sampling shows of the history must not touch training: it has its own law of q.
         t = process.model_copy(update={"history_noise": 0.0}).field(drawn, u0.shape[1], context)
-        z = process.noise.draw(key.at(Purpose.NOISE, key.step), u0.shape[1:], context, u0.dtype, u0.device)
+        z = noise
+        if z is None:
+            of_step = key.at(Purpose.NOISE, key.step)
+            z = process.noise.draw(of_step, u0.shape[1:], context, u0.dtype, u0.device)
         at = t
         if self.history_noise > 0.0 and process.history == "clean" and context.history_frames > 0:
             q = self.history_noise * key.at(Purpose.AUGMENT, key.step).uniform(())

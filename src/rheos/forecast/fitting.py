@@ -24,12 +24,14 @@ from rheos.data.dataset import Dataset, Recording
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise import Denoiser, TokenDenoiser
+from rheos.denoise.time_sampler import LogSnrUniform
 from rheos.forecast.draw import ensembles
 from rheos.forecast.health import Health
 from rheos.forecast.held_out import apart, split
 from rheos.forecast.measure import canonical_futures, channel_scale, deviation, mode_variances, solver_bias
 from rheos.forecast.model import FittedModel, History, denoiser_of, grid_features
 from rheos.forecast.recipe import Recipe
+from rheos.forecast.reflow import Batch, paired
 from rheos.forecast.spending import FEWEST_TO_CALIBRATE, Spending
 from rheos.forecast.store import stamp_text
 from rheos.network.shapes import Shapes
@@ -190,22 +192,44 @@ class Fitting:
         settings, denoiser = recipe.training, model.denoiser
         bfloat = settings.precision == "bfloat16" or (settings.precision == "auto" and device == "cuda")
 
-        def loss(_: nn.Module, step: int) -> Tensor:
-            # One row of keys a clip; the step tells the batches apart.
-            key = replace(Key.of(recipe.seed, settings.batch, "training"), step=step)
-            chosen = key.at(Purpose.BATCH, step).integers(len(first), 1)[:, 0].numpy()
-            clip, context = self._batch(model, windows, first[chosen], device)
-            with torch.autocast(device, torch.bfloat16, enabled=bfloat):
-                return recipe.objective(denoiser, clip, context, key)
+        def loss_of(
+            name: str, objective: Callable[..., Tensor], count: int, batch: Callable[[Tensor], Batch]
+        ) -> Callable[..., Tensor]:
+            def loss(_: nn.Module, step: int) -> Tensor:
+                # One row of keys a clip; the step tells the batches apart.
+                key = replace(Key.of(recipe.seed, settings.batch, name), step=step)
+                chosen = key.at(Purpose.BATCH, step).integers(count, 1)[:, 0]
+                clip, context, noise = batch(chosen)
+                with torch.autocast(device, torch.bfloat16, enabled=bfloat):
+                    # Tokens have no noise, so their objective takes none.
+                    paired_with = () if noise is None else (noise,)
+                    return objective(denoiser, clip, context, key, *paired_with)
 
+            return loss
+
+        def seen(chosen: Tensor) -> Batch:
+            return *self._batch(model, windows, first[chosen.numpy()], device), None
+
+        loss = loss_of("training", recipe.objective, len(first), seen)
         spending = self._spending(model, loss, windows, second)
         held = second[np.linspace(0, len(second) - 1, spending.windows).round().astype(int)]
 
         def validate(_: nn.Module) -> float:
             return held_out_score(model, windows, held, spending.members, device)
 
-        settings = settings.model_copy(update={"checks": spending.checks})
-        return Run(denoiser, loss, validate, settings, spending.steps, self.folder)(self.progress)
+        def run(own: Callable[..., Tensor], steps: int, share: float, folder: Path) -> Trained:
+            checked = settings.model_copy(update={"checks": max(1, round(share * spending.checks))})
+            return Run(denoiser, own, validate, checked, steps, folder)(self.progress)
+
+        trained = run(loss, spending.steps, 1.0 - settings.reflow, self.folder)
+        if spending.straight == 0:
+            return trained
+        folder = self.folder / "reflow"
+        drawn = paired(model, windows, first, spending.pairs, folder, device, self.progress)
+        # Few steps ask where all is noise, which uniform times hardly meet.
+        everywhere = recipe.objective.model_copy(update={"time_sampler": LogSnrUniform()})
+        straight = loss_of("reflow", everywhere, len(drawn), lambda chosen: drawn.batch(chosen, device))
+        return trained.then(run(straight, spending.straight, settings.reflow, folder))
 
     def _spending(
         self,

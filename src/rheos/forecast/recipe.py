@@ -19,7 +19,7 @@ from rheos.data.windows import WindowSpec
 from rheos.denoise import MaskedCrossEntropy, Objective
 from rheos.forecast.override import build, merge, spelled_out
 from rheos.network import NETWORKS, SeriesNetwork
-from rheos.process import LINEAR_FACES, TOKEN_PROCESSES, Masked
+from rheos.process import LINEAR_FACES, TOKEN_PROCESSES, Masked, TwoSided
 from rheos.process.recipes import PROCESSES, DyDiff
 from rheos.train.settings import Training
 
@@ -109,6 +109,12 @@ class Recipe(BaseModel):
                 "sigma(t), by which a recipe's anchor and presets are written; use it from Python, with "
                 "rheos.denoise.StateDenoiser and rheos.sample.momentum.sample_states"
             )
+        if word == TwoSided.name():
+            raise ValueError(
+                f"process={word!r} goes from clips of one law to clips of another, and a recipe has clips "
+                "of one; write process=interpolant to start from the anchor, or use it from Python, with "
+                "rheos.denoise.EndsDenoiser and rheos.sample.transport"
+            )
         return content
 
     @model_validator(mode="after")
@@ -147,6 +153,11 @@ class Recipe(BaseModel):
         if self.sums:
             raise ValueError(
                 "process=masked draws whole numbers, which sums would move; leave out one of them"
+            )
+        if self.training.reflow > 0.0:
+            raise ValueError(
+                "process=masked draws whole numbers without noise, so training.reflow has no pairs to go on "
+                "with; leave out one of them"
             )
         return self
 

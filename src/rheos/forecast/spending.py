@@ -19,6 +19,8 @@ _CALIBRATION = (80, 20)  # windows and members of the ensembles that calibration
 _FEWEST_CHECKED, _FEWEST_MEMBERS, FEWEST_TO_CALIBRATE = 12, 4, 24
 _FEWEST_CHECKS = 4
 _CALLS = preset("fast").evaluations, preset("balanced").evaluations
+# Most pairs of a reflow, and the share of training that drawing them may take.
+_PAIRS, _PAIRING_SHARE = 8192, 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,14 @@ class Spending:
     """What a fit does.
 
     Attributes:
-        steps: of training.
+        steps: of training, without those on pairs.
         checks: held-out scores while training, besides that of the untrained network.
         windows: of a check.
         members: of each ensemble of a check.
         calibrated: windows that calibration is fitted on.
         calibrating: members of each of their ensembles.
+        straight: steps of training on pairs, after the others.
+        pairs: of noise and clip, for these.
     """
 
     steps: int
@@ -40,26 +44,31 @@ class Spending:
     members: int
     calibrated: int
     calibrating: int
+    straight: int = 0
+    pairs: int = 0
 
     @classmethod
     def in_full(cls, steps: int, settings: Training, held_out: int, apart: int, enough: int) -> "Spending":
         """Where the steps are given there is no budget, and nothing is saved on.
 
         Args:
-            steps: of training.
+            steps: of training, those on pairs among them.
             settings: of training.
             held_out: windows that are held out.
             apart: of these, the windows fit to calibrate by.
             enough: windows below which calibration would change nothing.
         """
+        straight = round(settings.reflow * steps)
         return cls(
-            steps=steps,
+            steps=max(1, steps - straight),
             checks=settings.checks,
             windows=min(_WINDOWS, held_out),
             members=_MEMBERS,
             calibrated=min(_CALIBRATION[0], apart),
             # Too few to calibrate by: two members each still tell how often the data's limits are broken.
             calibrating=_CALIBRATION[1] if apart >= enough else 2,
+            straight=straight,
+            pairs=min(_PAIRS, straight * settings.batch),
         )
 
     @classmethod
@@ -100,4 +109,10 @@ class Spending:
         left = settings.time - (checks + 1) * windows * members * member - calibrated * ensemble
         training = np.clip(left, _LEAST_TRAINING * settings.time, _MOST_TRAINING * settings.time)
         steps = max(1, int(training / step))
-        return cls(steps, checks, windows, members, calibrated, full.calibrating)
+        if settings.reflow == 0.0:
+            return cls(steps, checks, windows, members, calibrated, full.calibrating)
+        straight = round(settings.reflow * (1.0 - _PAIRING_SHARE) * steps)
+        pairs = int(_PAIRING_SHARE * training / (row * preset("best").evaluations))
+        steps = max(1, int((1.0 - _PAIRING_SHARE) * steps) - straight)
+        pairs = min(max(pairs, settings.batch), _PAIRS)
+        return cls(steps, checks, windows, members, calibrated, full.calibrating, straight, pairs)

@@ -17,8 +17,10 @@ from rheos.process.recipes import (
     PoissonFlow,
     ProcessRecipe,
     RectifiedFlow,
+    StochasticInterpolant,
     SubPreserving,
 )
+from rheos.process.two_sided import TwoSided
 
 LINEAR_FACES: tuple[type[LinearFace], ...] = (CriticallyDamped,)
 """Processes known by their linear face alone: in Python, not in a recipe."""
@@ -45,5 +47,7 @@ __all__ = [
     "Process",
     "ProcessRecipe",
     "RectifiedFlow",
+    "StochasticInterpolant",
     "SubPreserving",
+    "TwoSided",
 ]

@@ -19,6 +19,7 @@ from rheos.process.schedule import (
     Cosine,
     CosineRate,
     Follmer,
+    Interpolant,
     KineticOptimal,
     Schedule,
     SubVP,
@@ -233,6 +234,21 @@ class FollmerForecaster(ProcessRecipe):
         return self._process(self.schedule, Bridge(), anchored=False)
 
 
+class StochasticInterpolant(ProcessRecipe):
+    """Straight lines from the anchor to the data, under noise on the way (arXiv 2303.08797).
+
+    Attributes:
+        schedule: how much the start spreads about the anchor, and how much noise is on the way.
+    """
+
+    kind: Literal["interpolant"] = "interpolant"
+    schedule: Interpolant = Interpolant()
+
+    def build(self, anchored: bool = False) -> Process:
+        """Deviations from the context's anchor, the start, which this process always needs."""
+        return self._process(self.schedule, Anchored(), anchored=False)
+
+
 PROCESSES: tuple[type[ProcessRecipe], ...] = (
     DyDiff,
     Plain,
@@ -245,4 +261,5 @@ PROCESSES: tuple[type[ProcessRecipe], ...] = (
     MeanReverting,
     GaussianProcessPrior,
     FollmerForecaster,
+    StochasticInterpolant,
 )

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.core.keys import Key, Purpose
-from rheos.core.protocols import Denoise, DenoiseTokens
+from rheos.core.protocols import Denoise
 from rheos.core.time_field import Kind
-from rheos.process import LinearFace, Masked, Process
+from rheos.process import LinearFace, Masked, Process, TwoSided
 from rheos.sample.check import Gradients, check
 from rheos.sample.course import Course
 from rheos.sample.driver import adaptive, adjoint, checkpointed, corrected, parallel, sequential, truncated
@@ -200,7 +200,7 @@ class _Counter:
 def process_of(denoise: Denoise, process: Process | None) -> Process:
     """The process given, or the denoiser's own."""
     known = getattr(denoise, "process", None) if process is None else process
-    if isinstance(known, LinearFace | Masked):
+    if isinstance(known, LinearFace | Masked | TwoSided):
         _ = known.schedule  # raises: it has none
     if not isinstance(known, Process):
         raise InputError(
@@ -218,7 +218,7 @@ def _inputs(denoise: Denoise, context: Context) -> list[Tensor]:
     return [one for one in (*parameters, *given) if one.requires_grad]
 
 
-def device_of(denoise: Denoise | DenoiseTokens) -> torch.device:
+def device_of(denoise: object) -> torch.device:
     """Where the denoiser's parameters are; the CPU if it has none."""
     parameters = denoise.parameters() if isinstance(denoise, nn.Module) else iter(())
     first = next(iter(parameters), None)

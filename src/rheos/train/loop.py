@@ -52,6 +52,18 @@ class Trained:
     scores: list[tuple[int, float]] = field(default_factory=list)
     seconds: float = 0.0
 
+    def then(self, other: "Trained") -> "Trained":
+        """This and a second part of the training, which began with this one's best weights."""
+        shifted = [(self.stopped + step, score) for step, score in other.scores if step > 0]
+        return Trained(
+            steps=self.steps + other.steps,
+            stopped=self.stopped + other.stopped,
+            best_step=self.stopped + other.best_step if other.best_step else self.best_step,
+            losses=self.losses + [(self.stopped + step, loss) for step, loss in other.losses],
+            scores=self.scores + shifted,
+            seconds=self.seconds + other.seconds,
+        )
+
     @property
     def best(self) -> float:
         """Lowest held-out score."""

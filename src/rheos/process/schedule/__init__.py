@@ -6,6 +6,7 @@ from rheos.process.schedule.cosine import Cosine
 from rheos.process.schedule.cosine_rate import CosineRate
 from rheos.process.schedule.edm import EDM
 from rheos.process.schedule.follmer import Follmer
+from rheos.process.schedule.interpolant import Interpolant
 from rheos.process.schedule.kinetic_optimal import KineticOptimal
 from rheos.process.schedule.linear import Linear
 from rheos.process.schedule.sub_vp import SubVP
@@ -21,6 +22,7 @@ SCHEDULES: tuple[type[Schedule], ...] = (
     CondOT,
     KineticOptimal,
     Follmer,
+    Interpolant,
 )
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Cosine",
     "CosineRate",
     "Follmer",
+    "Interpolant",
     "KineticOptimal",
     "Linear",
     "Schedule",
