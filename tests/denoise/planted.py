@@ -513,6 +513,8 @@ PLANTED = [
         "own.reshape(-1, 1, *(1 for _ in t.shape[2:]))",
         "own.reshape(-1, 1, *(1 for _ in t.shape[2:])) + 0.1",
         "tests/denoise/test_times.py",
+    ),
+    (
         "src/rheos/denoise/ends_denoiser.py",
         "2.0 * (torch.log1p(-own) - torch.log(own))",
         "torch.log1p(-own) - torch.log(own)",

@@ -106,8 +106,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/fitting.py",
-        'key = replace(Key.of(recipe.seed, settings.batch, "training"), step=step)',
-        'key = replace(Key.of(recipe.seed, settings.batch, "training"), step=0)',
+        "key = replace(Key.of(recipe.seed, settings.batch, name), step=step)",
+        "key = replace(Key.of(recipe.seed, settings.batch, name), step=0)",
         "tests/forecast/test_oracle.py",
     ),
     (

@@ -63,8 +63,8 @@ PLANTED = [
     ),
     (
         _ROOM + "series.py",
-        "level.amin(1, keepdim=True), self.embed_channel)",
-        "level.amin(1, keepdim=True))",
+        "level.amin(2), self.embed_channel)",
+        "level.amin(2))",
         "tests/network/test_backbones.py",
     ),
     (

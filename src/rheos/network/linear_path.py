@@ -33,7 +33,7 @@ class ChannelModes(nn.Module):
         self.scatter = zeroed(nn.Linear(width, self.modes, bias=False))
 
     def forward(self, reduced: Tensor, told: Tensor, channels: Tensor) -> Tensor:
-        """Map `(b, n, ..., rank)`, told of the level `(b, 1 or n, ..., rank)`, to its shape; channels `(n, k)`."""
+        """Map `(b, n, ..., rank)`, told of levels `(b, 1 or n, ..., rank)`, to that; channels `(n, k)`."""
         loadings = functional.normalize(self.gather(channels), dim=0)
         gain = 1 + self.gain(told).unflatten(-1, (self.modes, -1))
         common = torch.einsum("bn...r,nj->b...jr", reduced, loadings)[:, None]
