@@ -316,4 +316,46 @@ PLANTED = [
         "return tuple(np.isfinite(self.edges).sum(0).tolist())",
         "tests/data/test_tokens.py",
     ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        "parts[..., known - 1 : reach - 1] = 0.0",
+        "parts[..., known : reach - 1] = 0.0",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        "(kept.sum(2, keepdims=True) - kept)",
+        "kept.sum(2, keepdims=True)",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        "place = np.where(met[:, None], place - last[:, 0], 0.0)",
+        "place = np.where(met[:, None], place, 0.0)",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        "mine = stayed == frames",
+        "mine = stayed >= frames",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        ").sum((2, 3), keepdims=True)\n            past",
+        ").sum(2, keepdims=True)[..., :1]\n            past",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/codec/scale.py",
+        "scale = _alike(np.where(constant, 0.0, scale), 0)",
+        "scale = np.where(constant, 0.0, scale)",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/codec/scale.py",
+        "deviation = _alike(deviation, 2)",
+        "deviation = _alike(deviation, 1)",
+        "tests/data/test_geometric.py",
+    ),
 ]
