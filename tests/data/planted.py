@@ -337,7 +337,7 @@ PLANTED = [
     (
         "src/rheos/data/anchor/geometric.py",
         "mine = stayed == frames",
-        "mine = stayed >= frames",
+        "mine = stayed > frames",
         "tests/data/test_geometric.py",
     ),
     (

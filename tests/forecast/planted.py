@@ -310,4 +310,28 @@ PLANTED = [
         "ensemble = row * _CALLS[1] * full.calibrating",
         "tests/forecast/test_spending.py",
     ),
+    (
+        "src/rheos/forecast/model.py",
+        "now = there[np.arange(len(there)), last]",
+        "now = there.any(1)",
+        "tests/forecast/test_trajectories.py",
+    ),
+    (
+        "src/rheos/forecast/draw.py",
+        "state, expected)",
+        "state, model.exists)",
+        "tests/forecast/test_trajectories.py",
+    ),
+    (
+        "src/rheos/forecast/held_out.py",
+        "np.isin(windows.sequence, used[middle])",
+        "np.isin(windows.sequence, used[:0])",
+        "tests/forecast/test_trajectories.py",
+    ),
+    (
+        "src/rheos/data/codec/covariates.py",
+        "[*apart.swapaxes(1, 2)]",
+        "[*apart]",
+        "tests/forecast/test_trajectories.py",
+    ),
 ]

@@ -124,7 +124,7 @@ PLANTED = [
     (_EQUIVARIANT, "present = mask.amin(2)", "present = mask[:, :, 0] * 0 + 1", _TURNS),
     (_EQUIVARIANT, "dim=1, descending=True", "dim=1, descending=False", _TURNS),
     (_EQUIVARIANT, "(first * second).sum(-1)", "(first * second)[..., 0]", _TURNS),
-    (_EQUIVARIANT, "(self.constants, -1)).transpose(1, 2)", "(-1, self.constants))", _TURNS),
+    (_EQUIVARIANT, "self.constants, x.shape[3]).transpose(1, 2)", "x.shape[3], self.constants)", _TURNS),
     (_EQUIVARIANT, "x.new_ones((*present.shape, 1))", "places[..., :1].abs()", _TURNS),
     (_EQUIVARIANT, "(answer + linear) * present[..., None]", "answer + linear", _TURNS),
     (_BLOCK, "square = vectors.square().sum(-1)", "square = vectors[..., 0].square()", _TURNS),

@@ -232,6 +232,17 @@ def test_agents_who_are_never_there_change_nothing_and_get_nothing(awake):
     assert not nobody.answer(network).any()
 
 
+def test_a_bare_context_will_do(awake):
+    case = make()
+    bare = Case(case.x, case.level, Context(history_frames=P))
+    network = awake(SMALL.build(bare.shapes))
+    turn = rotation(2, 0)
+    after = Case(torch.einsum("ij,bfjn->bfin", turn, case.x), case.level, bare.context).answer(network)
+    torch.testing.assert_close(
+        after, torch.einsum("ij,bfjn->bfin", turn, bare.answer(network)), rtol=0, atol=1e-10
+    )
+
+
 def test_what_is_masked_does_not_matter(awake):
     case = make()
     network = awake(SMALL.build(case.shapes))

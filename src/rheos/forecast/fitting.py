@@ -140,7 +140,8 @@ class Fitting:
             scale=channel_scale(known),
             tail=tail(self.dataset, recipe.window.reach + recipe.horizon),
             shapes=shapes,
-            health=Health.of(windows.dataset),
+            # Agents wander: where they have been says little of where they may be.
+            health=None if known.layout.kind == "trajectory" else Health.of(windows.dataset),
         )
 
     def _standardize(self, model: FittedModel, clip: Tensor, context: Context) -> list[float]:

@@ -184,12 +184,25 @@ class FittedModel:
         """Members `(row, frame, channel, *space)` in raw units as they may be: inside limits, sums obeyed."""
         return self.circle.wrap(self.bounds.clip(self.sums.project(values, self.bounds)))
 
+    def expected(self, batch: WindowBatch) -> np.ndarray:
+        """Which entries of these windows are forecast, bool, broadcastable to `(b, 1, *features)`.
+
+        What was ever observed in training; of trajectories the agents, whoever they are, that are there in
+        the last frame in which anyone is.
+        """
+        if self.layout.kind != "trajectory":
+            return self.exists
+        there = np.isfinite(batch.history).all(2)
+        last = there.shape[1] - 1 - there.any(2)[:, ::-1].argmax(1)
+        now = there[np.arange(len(there)), last]
+        return np.broadcast_to(now[:, None, None], (len(now), 1, *batch.history.shape[2:]))
+
     def context(self, batch: WindowBatch, *, forecasting: bool = True) -> tuple[Tensor, Context]:
         """Clip and context of some windows, anchored."""
         return to_context(
             batch,
             self.anchor(batch),
-            exists=self.exists if forecasting else None,
+            exists=self.expected(batch) if forecasting else None,
             coordinates=grid_features(self.layout, self.exists),
             periodic=self.layout.periodic,
         )
@@ -327,7 +340,7 @@ def grid_features(layout: Layout, exists: np.ndarray) -> np.ndarray | None:
     Periodic axes give sine and cosine of the position's angle, others the position in [-1, 1].
     """
     space = exists.shape[1:]
-    if not space:
+    if not space or layout.kind == "trajectory":
         return None
     features = [exists.any(0).astype(np.float32)]
     for axis, size in enumerate(space):

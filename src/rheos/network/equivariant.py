@@ -89,7 +89,7 @@ class EquivariantNet(nn.Module):
         constants = given(context.static, (len(x), self.constants * x.shape[3]), "constants of agents", x)
         nodes = _Nodes(
             present,
-            constants.unflatten(1, (self.constants, -1)).transpose(1, 2),
+            constants.reshape(len(x), self.constants, x.shape[3]).transpose(1, 2),
             *self._vectors(x, present, context),
         )
         seen = (present > 0).any(1)

@@ -2,10 +2,10 @@
 
     anchor_s = x_P + sum_p c_sp (x_P - x_p) + a_s (mean_j x_jP - x_P) + b_s mean_j (x_jP - x_j,P-1)
 
-j the other agents. The weights of all places add up to 1, and they are numbers: what turns, shifts or reorders
-the agents does the same to their anchors (as the learned prior of GeoTDM does, Han et al. 2024,
-arXiv:2410.13027). The weights solve least squares over the training windows, pooled over agents and axes, for
-each number of frames that an agent has been there. The scale, too, is one number a frame.
+j the other agents. The weights of all places add up to 1, and they are numbers: what turns, shifts or
+reorders the agents does the same to their anchors (as the learned prior of GeoTDM does, Han et al. 2024,
+arXiv:2410.13027). The weights solve least squares over the training windows, pooled over agents and axes,
+for each number of frames that an agent has been there. The scale, too, is one number a frame.
 """
 
 from dataclasses import dataclass
