@@ -1,7 +1,7 @@
-"""`python -m benchmarks [skill|cost|speed|pedestrians|steps|page] ...`: measure, keep figures, write the page.
+"""`python -m benchmarks [skill|cost|speed|pedestrians|steps|page] ...`: measure and write the page.
 
 Figures lie in benchmarks/results as JSON, one file a measurement; docs/benchmarks.md is made from them alone.
-`speed` is measured when asked for, in an environment that has the extra speed-peers, and so are `pedestrians`.
+`speed` is measured when asked for, in an environment that has the extra speed-peers; so are `pedestrians`.
 """
 
 import argparse

@@ -53,29 +53,12 @@ def from_trajectories(frame: pd.DataFrame, options: DataOptions, origin: str) ->
     """
     notes: list[str] = []
     table = with_plain_columns(frame, origin)
-    columns = tuple(str(name) for name in table.columns)
-    agent = options.agent if options.agent is not None else named(columns, AGENT_NAMES)
-    if agent is None or agent not in columns:
-        raise SourceError(
-            f"data.agent={agent} names no column of {origin!r}", advice=closest(str(agent), columns)
-        )
-    scene = named([name for name in columns if name != agent], SCENE_NAMES)
-    time = time_column(table.drop(columns=[agent]), options, scene, origin)
-    if time is None:
-        raise SourceError(
-            f"data.time=rows, but rows of {origin!r} are agents", advice="name the column of frames"
-        )
+    agent, scene, time = _keys(table, options, origin)
     axis = stamps(table[time], options, origin, notes)
-    rest = tuple(name for name in columns if name not in (agent, scene, time))
+    rest = tuple(name for name in table.columns if name not in (agent, scene, time))
     space, constants = _columns(rest, options, origin)
     given = [name for name in rest if name in (*space, *constants)]
-    numbers = numbers_of(table[given], tuple(given), options, origin, notes)
-    for name in (*space, *constants):
-        if name in constants and name not in numbers:
-            refuse_text(table, name, "static", origin)
-        if name not in numbers:
-            value = str(table[name].iloc[0])
-            raise SourceError(f"column {name!r} of {origin!r} holds no places but {value!r} in data row 1")
+    numbers = _numbers(table[given], space, options, origin, notes)
     others = [name for name in rest if name not in given]
     if others:
         shown = ", ".join(repr(name) for name in others[:6])
@@ -108,6 +91,37 @@ def from_trajectories(frame: pd.DataFrame, options: DataOptions, origin: str) ->
         for rows, slot in zip(scenes, slots, strict=True)
     ]
     return Raw(origin=origin, layout=layout, sequences=sequences, notes=notes)
+
+
+def _keys(table: pd.DataFrame, options: DataOptions, origin: str) -> tuple[str, str | None, str]:
+    """The columns of agents, of scenes where there are several, and of frames."""
+    columns = tuple(table.columns)
+    agent = options.agent if options.agent is not None else named(columns, AGENT_NAMES)
+    if agent is None or agent not in columns:
+        raise SourceError(
+            f"data.agent={agent} names no column of {origin!r}", advice=closest(str(agent), columns)
+        )
+    scene = named([name for name in columns if name != agent], SCENE_NAMES)
+    time = time_column(table.drop(columns=[agent]), options, scene, origin)
+    if time is None:
+        raise SourceError(
+            f"data.time=rows, but rows of {origin!r} are agents", advice="name the column of frames"
+        )
+    return agent, scene, time
+
+
+def _numbers(
+    table: pd.DataFrame, space: tuple[str, ...], options: DataOptions, origin: str, notes: list[str]
+) -> dict[str, Column]:
+    """All columns as numbers, those of space and those of constants."""
+    numbers = numbers_of(table, tuple(table.columns), options, origin, notes)
+    for name in table.columns:
+        if name in space and name not in numbers:
+            value = str(table[name].iloc[0])
+            raise SourceError(f"column {name!r} of {origin!r} holds no places but {value!r} in data row 1")
+        if name not in numbers:
+            refuse_text(table, name, "static", origin)
+    return numbers
 
 
 def _columns(
