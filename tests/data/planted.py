@@ -318,8 +318,8 @@ PLANTED = [
     ),
     (
         "src/rheos/data/anchor/geometric.py",
-        "parts[..., known - 1 : reach - 1] = 0.0",
-        "parts[..., known : reach - 1] = 0.0",
+        "used[frames - 1, frames - 1 : reach - 1] = False",
+        "used[frames - 1, frames : reach - 1] = False",
         "tests/data/test_geometric.py",
     ),
     (
@@ -336,14 +336,26 @@ PLANTED = [
     ),
     (
         "src/rheos/data/anchor/geometric.py",
-        "mine = stayed == frames",
-        "mine = stayed > frames",
+        "moved[mine] = parts[mine] @ weights",
+        "moved[mine] = parts[mine] @ self.weights[0]",
         "tests/data/test_geometric.py",
     ),
     (
         "src/rheos/data/anchor/geometric.py",
-        ").sum((2, 3), keepdims=True)\n            past",
-        ").sum(2, keepdims=True)[..., :1]\n            past",
+        "squares(error).sum((2, 3), keepdims=True)",
+        "squares(error).sum(2, keepdims=True)[..., :1]",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        "np.cumsum(part[::-1], axis=0)[::-1]",
+        "np.cumsum(part, axis=0)",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        "(features(batch.history, 1)[1] > 0)",
+        "(features(batch.history, 1)[1] >= 0)",
         "tests/data/test_geometric.py",
     ),
     (

@@ -317,6 +317,12 @@ PLANTED = [
         "tests/forecast/test_trajectories.py",
     ),
     (
+        "src/rheos/forecast/model.py",
+        "np.where(self.expected(batch), batch.future, np.nan)",
+        "batch.future",
+        "tests/forecast/test_trajectories.py",
+    ),
+    (
         "src/rheos/forecast/draw.py",
         "state, expected)",
         "state, model.exists)",

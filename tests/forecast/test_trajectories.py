@@ -63,6 +63,14 @@ def test_those_who_are_there_are_forecast_and_nobody_else(fitted):
     np.testing.assert_array_equal(np.isfinite(earlier.values[0, 0, 0, 0]), [True, False, True, True])
 
 
+def test_who_comes_later_is_not_learned_from(fitted):
+    source = fitted.model.source(read(walkers(2, 4)))
+    batch = source.gather(np.array([0]), np.array([15]))  # agent 1 comes in frame 16
+    assert np.isfinite(batch.future[0, 1, :, 1]).all()
+    mask = fitted.model.context(batch, forecasting=False)[1].mask
+    np.testing.assert_array_equal(mask[0, 3:, 0].numpy(), [[1, 0, 1, 1]] * 2)
+
+
 def test_other_scenes_with_other_agents_are_forecast(fitted):
     other = walkers(1, 7, seed=5)
     other["id"] += 1000

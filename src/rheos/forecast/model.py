@@ -7,7 +7,7 @@ nothing from it is run.
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +198,9 @@ class FittedModel:
         return np.broadcast_to(now[:, None, None], (len(now), 1, *batch.history.shape[2:]))
 
     def context(self, batch: WindowBatch, *, forecasting: bool = True) -> tuple[Tensor, Context]:
-        """Clip and context of some windows, anchored."""
+        """Clip and context of some windows, anchored; in training, too, who comes later is not asked for."""
+        if not forecasting and self.layout.kind == "trajectory":
+            batch = replace(batch, future=np.where(self.expected(batch), batch.future, np.nan))
         return to_context(
             batch,
             self.anchor(batch),

@@ -58,11 +58,14 @@ class Geometric(Anchor):
             )
         used = scattered(indices, self.most_windows)
         reach = min(self.reach, source.spec.history)
-        weights = np.stack([self._solve(source, used, reach, known) for known in range(1, reach + 1)])
+        weights = self._solve(source, used, reach)
         plain = FittedGeometric(scale=np.ones(0, np.float32), weights=weights)
         future, past = (np.zeros((2, n, 1, 1)) for n in (source.spec.horizon, source.spec.history))
         for batch in chunks(source, used):
-            future += squares(batch.future - plain.future(batch)).sum((2, 3), keepdims=True)
+            # Who comes later has no place to start from, and is not forecast.
+            here = (features(batch.history, 1)[1] > 0)[:, None, None]
+            error = np.where(here, batch.future - plain.future(batch), np.nan)
+            future += squares(error).sum((2, 3), keepdims=True)
             past += history_squares(batch.history).sum((2, 3), keepdims=True)
         return FittedGeometric(scale=whole_scale(future, past), weights=weights)
 
@@ -74,25 +77,32 @@ class Geometric(Anchor):
         """The inverse of `numbers`."""
         return FittedGeometric(scale=scale, weights=numbers["weights"])
 
-    def _solve(self, source: WindowSource, indices: np.ndarray, reach: int, known: int) -> np.ndarray:
-        """Weights `(reach - 1 + 2, S)` for agents seen in their last `known` frames, 0 where not used."""
+    def _solve(self, source: WindowSource, indices: np.ndarray, reach: int) -> np.ndarray:
+        """Weights `(reach, reach - 1 + 2, S)` by the number of last frames seen, 0 where not used."""
         size, horizon = reach - 1 + _OF_OTHERS, source.spec.horizon
-        gram, moment = np.zeros((horizon, size, size)), np.zeros((horizon, size))
+        gram, moment = np.zeros((reach, horizon, size, size)), np.zeros((reach, horizon, size))
         for batch in chunks(source, indices):
             last = last_observed(batch.history)
             parts, stayed = features(batch.history, reach)
-            target = (batch.future - last[:, None]).transpose(0, 3, 2, 1)[stayed >= known]
-            parts = parts[stayed >= known]
-            parts[..., known - 1 : reach - 1] = 0.0
-            seen = np.isfinite(target)
-            for lead in range(horizon):
-                rows = parts[seen[..., lead]]
-                gram[lead] += rows.T @ rows
-                moment[lead] += rows.T @ target[..., lead][seen[..., lead]]
-        used = np.einsum("sii->si", gram) > 0
-        floor = self.penalty * np.einsum("sii->s", gram) / np.maximum(used.sum(1), 1)
-        floor = np.where(floor > 0, floor, 1.0)
-        return np.linalg.solve(gram + floor[:, None, None] * np.eye(size), moment[..., None])[..., 0].T
+            target = (batch.future - last[:, None]).transpose(0, 3, 2, 1)
+            for frames in range(1, reach + 1):
+                mine = stayed == frames
+                rows, wanted = parts[mine], target[mine]
+                seen = np.isfinite(wanted)
+                for lead in range(horizon):
+                    known = rows[seen[..., lead]]
+                    gram[frames - 1, lead] += known.T @ known
+                    moment[frames - 1, lead] += known.T @ wanted[..., lead][seen[..., lead]]
+        # Who has been there longer tells of fewer frames too.
+        gram, moment = (np.cumsum(part[::-1], axis=0)[::-1] for part in (gram, moment))
+        used = np.ones((reach, size), bool)
+        for frames in range(1, reach + 1):
+            used[frames - 1, frames - 1 : reach - 1] = False
+        gram = gram * (used[:, None, :, None] & used[:, None, None])
+        mean = np.einsum("qsii->qs", gram) / used.sum(1)[:, None]
+        floor = np.where(mean > 0, self.penalty * mean, 1.0)[..., None, None] * np.eye(size)
+        found = np.linalg.solve(gram + floor, (moment * used[:, None])[..., None])[..., 0]
+        return found.swapaxes(1, 2)
 
 
 def features(history: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
