@@ -106,8 +106,8 @@ def token_inputs(x: Tensor, context: Context, shapes: Shapes) -> Tensor:
             f"tokens with {shapes.values} values; build it with the Shapes of this data."
         )
     like = x[..., 0]
-    mask = like.new_ones(like.shape) if context.mask is None else _given(context.mask, like.shape, "mask", x)
-    lagged = _given(context.lagged, (batch, frames, shapes.lags, *features), "lagged values", x)
+    mask = like.new_ones(like.shape) if context.mask is None else given(context.mask, like.shape, "mask", x)
+    lagged = given(context.lagged, (batch, frames, shapes.lags, *features), "lagged values", x)
     # A missing lagged token is 0, as a hidden one is: no value's.
     values = torch.arange(1, shapes.values + 1, device=x.device)
     known = torch.cat((x[:, :, None], (lagged[..., None] == values).to(x.dtype)), 2)
