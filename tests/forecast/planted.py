@@ -311,7 +311,7 @@ PLANTED = [
         "tests/forecast/test_spending.py",
     ),
     (
-        "src/rheos/forecast/model.py",
+        "src/rheos/data/stay.py",
         "now = there[np.arange(len(there)), last]",
         "now = there.any(1)",
         "tests/forecast/test_trajectories.py",

@@ -28,6 +28,7 @@ from rheos.data.bounds import Bounds
 from rheos.data.circle import Circle
 from rheos.data.codec import Chain, Fitted
 from rheos.data.dataset import Dataset, Layout, Recording
+from rheos.data.stay import here
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.data.windows import WindowBatch
@@ -185,17 +186,8 @@ class FittedModel:
         return self.circle.wrap(self.bounds.clip(self.sums.project(values, self.bounds)))
 
     def expected(self, batch: WindowBatch) -> np.ndarray:
-        """Which entries of these windows are forecast, bool, broadcastable to `(b, 1, *features)`.
-
-        What was ever observed in training; of trajectories the agents, whoever they are, that are there in
-        the last frame in which anyone is.
-        """
-        if self.layout.kind != "trajectory":
-            return self.exists
-        there = np.isfinite(batch.history).all(2)
-        last = there.shape[1] - 1 - there.any(2)[:, ::-1].argmax(1)
-        now = there[np.arange(len(there)), last]
-        return np.broadcast_to(now[:, None, None], (len(now), 1, *batch.history.shape[2:]))
+        """Which entries are forecast, broadcastable to `(b, 1, *features)`: ever seen, or agents here."""
+        return here(batch.history) if self.layout.kind == "trajectory" else self.exists
 
     def context(self, batch: WindowBatch, *, forecasting: bool = True) -> tuple[Tensor, Context]:
         """Clip and context of some windows, anchored; in training, too, who comes later is not asked for."""
