@@ -1,13 +1,13 @@
-"""`python -m benchmarks [skill|cost|adaptive|steps|speed|page] ...`: measure, keep figures, write the page.
+"""`python -m benchmarks [skill|cost|adaptive|steps|speed|pedestrians|page] ...`: measure, write the page.
 
-Figures lie in benchmarks/results, one file a measurement; docs/benchmarks.md is made from them alone. `speed`
-is measured when asked for, in an environment that has the extra speed-peers.
+Figures lie in benchmarks/results as JSON, one file a measurement; docs/benchmarks.md is made from them alone.
+`speed` is measured when asked for, in an environment that has the extra speed-peers; so are `pedestrians`.
 """
 
 import argparse
 from pathlib import Path
 
-from benchmarks import adaptive, cost, page, skill, speed, steps
+from benchmarks import adaptive, cost, page, pedestrians, skill, speed, steps
 
 HERE = Path(__file__).parent
 
@@ -15,12 +15,16 @@ HERE = Path(__file__).parent
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     usual = ["skill", "cost", "steps", "adaptive", "page"]
-    parser.add_argument("what", nargs="*", default=usual, help=", ".join((*usual, "speed")))
+    parser.add_argument("what", nargs="*", default=usual, help=", ".join((*usual, "speed", "pedestrians")))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     parser.add_argument("--time", default="10m", help="training budget of each set")
     parser.add_argument("--sets", nargs="*", default=list(skill.CASES), help="which sets")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of training and forecasting")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where speed is measured")
+    parser.add_argument("--scenes", nargs="*", default=list(pedestrians.FOLDS), help="pedestrians left out")
+    parser.add_argument(
+        "--windows", type=int, help="most windows of a scene of pedestrians; all if not given"
+    )
     chosen = parser.parse_args()
     results = HERE / "results"
     results.mkdir(exist_ok=True)
@@ -30,6 +34,8 @@ def main() -> None:
         cost.run(results)
     if "adaptive" in chosen.what:
         adaptive.run(results)
+    if "pedestrians" in chosen.what:
+        pedestrians.run(chosen.data, chosen.time, chosen.scenes, chosen.threads, results, chosen.windows)
     if "speed" in chosen.what:
         speed.run(results, HERE.parent / "docs" / "images", chosen.device)
     if "steps" in chosen.what:

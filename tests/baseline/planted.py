@@ -124,4 +124,34 @@ PLANTED = [
         "adds: ClassVar[bool] = False",
         "tests/baseline/test_on_circle.py",
     ),
+    (
+        "src/rheos/baseline/constant_velocity.py",
+        "speed = np.exp(self.spread * drawn[:, 0])",
+        "speed = 1 + self.spread * drawn[:, 0]",
+        "tests/baseline/test_constant_velocity.py",
+    ),
+    (
+        "src/rheos/baseline/constant_velocity.py",
+        "np.stack([-step[1], step[0]])",
+        "np.stack([step[1], step[0]])",
+        "tests/baseline/test_constant_velocity.py",
+    ),
+    (
+        "src/rheos/baseline/constant_velocity.py",
+        "across = direction - step * (direction * step)",
+        "across = direction + step * (direction * step)",
+        "tests/baseline/test_constant_velocity.py",
+    ),
+    (
+        "src/rheos/baseline/constant_velocity.py",
+        "np.radians(self.turn), self.spread",
+        "self.turn, self.spread",
+        "tests/baseline/test_constant_velocity.py",
+    ),
+    (
+        "src/rheos/baseline/constant_velocity.py",
+        "ahead = np.arange(1, self.horizon + 1)",
+        "ahead = np.arange(self.horizon)",
+        "tests/baseline/test_constant_velocity.py",
+    ),
 ]

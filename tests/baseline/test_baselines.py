@@ -10,6 +10,7 @@ from rheos.baseline import (
     BASELINES,
     DEFAULT_BASELINES,
     Climatology,
+    ConstantVelocity,
     LagRidge,
     Persistence,
     RandomWalk,
@@ -21,7 +22,8 @@ from rheos.core.keys import Key
 from rheos.data.dataset import Dataset, Layout, Recording
 
 H = 6
-ALL = [method() for method in BASELINES]
+# That of agents has tests of its own.
+ALL = [method() for method in BASELINES if method is not ConstantVelocity]
 FITTED = pytest.mark.parametrize("method", ALL, ids=lambda m: m.kind)
 
 
@@ -297,5 +299,6 @@ def test_the_registry_is_closed_and_named():
         "lag_ridge",
         "random_walk",
         "damped_anomaly",
+        "constant_velocity",
     ]
     assert [m.kind for m in DEFAULT_BASELINES] == ["persistence", "seasonal", "climatology", "lag_ridge"]

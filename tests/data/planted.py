@@ -316,4 +316,58 @@ PLANTED = [
         "return tuple(np.isfinite(self.edges).sum(0).tolist())",
         "tests/data/test_tokens.py",
     ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        "used[frames - 1, frames - 1 : reach - 1] = False",
+        "used[frames - 1, frames : reach - 1] = False",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        "(kept.sum(2, keepdims=True) - kept)",
+        "kept.sum(2, keepdims=True)",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        "place = np.where(met[:, None], place - last[:, 0], 0.0)",
+        "place = np.where(met[:, None], place, 0.0)",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        "moved[mine] = parts[mine] @ weights",
+        "moved[mine] = parts[mine] @ self.weights[0]",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        "squares(error).sum((2, 3), keepdims=True)",
+        "squares(error).sum(2, keepdims=True)[..., :1]",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        "np.cumsum(part[::-1], axis=0)[::-1]",
+        "np.cumsum(part, axis=0)",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/anchor/geometric.py",
+        "(features(batch.history, 1)[1] > 0)",
+        "(features(batch.history, 1)[1] >= 0)",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/codec/scale.py",
+        "scale = _alike(np.where(constant, 0.0, scale), 0)",
+        "scale = np.where(constant, 0.0, scale)",
+        "tests/data/test_geometric.py",
+    ),
+    (
+        "src/rheos/data/codec/scale.py",
+        "deviation = _alike(deviation, 2)",
+        "deviation = _alike(deviation, 1)",
+        "tests/data/test_geometric.py",
+    ),
 ]

@@ -410,4 +410,34 @@ PLANTED = [
         'loss_of("reflow", everywhere, len(first), seen)',
         "tests/forecast/test_reflow.py",
     ),
+    (
+        "src/rheos/data/stay.py",
+        "now = there[np.arange(len(there)), last]",
+        "now = there.any(1)",
+        "tests/forecast/test_trajectories.py",
+    ),
+    (
+        "src/rheos/forecast/model.py",
+        "np.where(self.expected(batch), batch.future, np.nan)",
+        "batch.future",
+        "tests/forecast/test_trajectories.py",
+    ),
+    (
+        "src/rheos/forecast/draw.py",
+        "state, expected)",
+        "state, model.exists)",
+        "tests/forecast/test_trajectories.py",
+    ),
+    (
+        "src/rheos/forecast/held_out.py",
+        "np.isin(windows.sequence, used[middle])",
+        "np.isin(windows.sequence, used[:0])",
+        "tests/forecast/test_trajectories.py",
+    ),
+    (
+        "src/rheos/data/codec/covariates.py",
+        "[*apart.swapaxes(1, 2)]",
+        "[*apart]",
+        "tests/forecast/test_trajectories.py",
+    ),
 ]

@@ -3,6 +3,11 @@
 _TURBULENCE = "src/rheos/data/generator/turbulence.py"
 _LORENZ = "src/rheos/data/generator/lorenz.py"
 _GAUSSIAN = "src/rheos/data/generator/gaussian.py"
+_PARTICLES = "src/rheos/data/generator/particles.py"
+_CHARGED = "src/rheos/data/generator/charged.py"
+_GRAVITY = "src/rheos/data/generator/gravity.py"
+_SPRINGS = "src/rheos/data/generator/springs.py"
+_OF_PARTICLES = "tests/generator/test_particles.py"
 
 PLANTED = [
     (_TURBULENCE, "return 1j * ky * stream, -1j * kx * stream", "return 1j * ky * stream, 1j * kx * stream"),
@@ -16,4 +21,21 @@ PLANTED = [
     (_LORENZ, "k1 + 2 * k2 + 2 * k3 + k4", "2 * k1 + 2 * k2 + k3 + k4"),
     (_GAUSSIAN, "2 * density - 1 / np.sqrt(np.pi)", "density - 1 / np.sqrt(np.pi)"),
     (_GAUSSIAN, "(1 - phi ** (2 * earlier))", "(1 - phi**earlier)"),
+    (_PARTICLES, "position + dt * velocity", "position + dt * velocity + dt**2 / 2 * pull", _OF_PARTICLES),
+    (
+        _PARTICLES,
+        "velocity = velocity + dt / 2 * pull\n    return",
+        "velocity = velocity + dt * pull\n    return",
+        _OF_PARTICLES,
+    ),
+    (_PARTICLES, "pull @ position - pull.sum(-1)", "pull @ position + pull.sum(-1)", _OF_PARTICLES),
+    (_PARTICLES, "self.softening**2) ** -1.5", "self.softening**2) ** -1.0", _OF_PARTICLES),
+    (_PARTICLES, "(square + self.softening**2) ** -0.5", "(square + self.softening) ** -0.5", _OF_PARTICLES),
+    (_PARTICLES, ".sum((-2, -1)) / 2 + pairs", ".sum((-2, -1)) + pairs", _OF_PARTICLES),
+    (_PARTICLES, "self.interval / inner, inner", "self.dt, inner + 1", _OF_PARTICLES),
+    (_PARTICLES, "self.speed * direction / np", "direction / np", _OF_PARTICLES),
+    (_CHARGED, "self.pairs(-charge, charge)", "self.pairs(charge, charge)", _OF_PARTICLES),
+    (_GRAVITY, "velocity - velocity.mean(1, keepdims=True)", "velocity", _OF_PARTICLES),
+    (_SPRINGS, "upper + upper.swapaxes(-1, -2)", "upper", _OF_PARTICLES),
+    (_SPRINGS, "return square / 2", "return square", _OF_PARTICLES),
 ]

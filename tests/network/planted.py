@@ -1,6 +1,9 @@
 """Planted errors of the backbones: (file, line as it is, the same line gone wrong)."""
 
 _ROOM = "src/rheos/network/"
+_EQUIVARIANT = _ROOM + "equivariant.py"
+_BLOCK = _ROOM + "equivariant_block.py"
+_TURNS = "tests/network/test_equivariant.py"
 
 PLANTED = [
     (
@@ -40,8 +43,8 @@ PLANTED = [
     ),
     (
         _ROOM + "linear_path.py",
-        "self.expand = zeroed(nn.Linear(rank, outputs))",
-        "self.expand = nn.Linear(rank, outputs)",
+        "self.expand = zeroed(nn.Linear(rank, outputs, bias=bias))",
+        "self.expand = nn.Linear(rank, outputs, bias=bias)",
     ),
     (
         _ROOM + "linear_path.py",
@@ -160,4 +163,28 @@ PLANTED = [
         "torch.cat((level.roll(1, 2), lowest), dim=-1).amin(2, True).expand(-1, -1, level.shape[2] + 1)",
         "tests/network/test_backbones.py",
     ),
+    (_EQUIVARIANT, "(places - origin) / scale * here", "places / scale * here", _TURNS),
+    (_EQUIVARIANT, "over_clip((history - origin[:, past])", "over_clip((history)", _TURNS),
+    (_EQUIVARIANT, "/ scale[..., None] * known_lag", "/ scale[..., None]", _TURNS),
+    (_EQUIVARIANT, "nn.Linear(count, vectors, bias=False)", "nn.Linear(count, vectors)", _TURNS),
+    (_EQUIVARIANT, "nn.Linear(vectors, 1, bias=False)", "nn.Linear(vectors, 1)", _TURNS),
+    (_EQUIVARIANT, "shapes.frames, rank, bias=False)", "shapes.frames, rank)", _TURNS),
+    (_EQUIVARIANT, "present = mask.amin(2)", "present = mask[:, :, 0] * 0 + 1", _TURNS),
+    (_EQUIVARIANT, "dim=1, descending=True", "dim=1, descending=False", _TURNS),
+    (_EQUIVARIANT, "(first * second).sum(-1)", "(first * second)[..., 0]", _TURNS),
+    (_EQUIVARIANT, "self.constants, x.shape[3]).transpose(1, 2)", "x.shape[3], self.constants)", _TURNS),
+    (_EQUIVARIANT, "x.new_ones((*present.shape, 1))", "places[..., :1].abs()", _TURNS),
+    (_EQUIVARIANT, "(answer + linear) * present[..., None]", "answer + linear", _TURNS),
+    (_BLOCK, "square = vectors.square().sum(-1)", "square = vectors[..., 0].square()", _TURNS),
+    (_BLOCK, "unit = part / (1 + (part.square()", "unit = part / (1 + (part.abs()", _TURNS),
+    (_BLOCK, "gates = (self.gates(message) * kept)", "gates = self.gates(message)", _TURNS),
+    (_BLOCK, "(message * kept).sum(3)", "message.sum(3)", _TURNS),
+    (_BLOCK, "steps[:, None] - steps + len(steps) - 1", "steps - steps + len(steps) - 1", _TURNS),
+    (
+        _BLOCK,
+        "self.merge = zeroed(nn.Linear(vectors, vectors, bias=False))",
+        "self.merge = zeroed(nn.Linear(vectors, vectors))",
+        _TURNS,
+    ),
+    (_BLOCK, "lengths(mixed)), dim=-1)", "mixed[..., 0]), dim=-1)", _TURNS),
 ]

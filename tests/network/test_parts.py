@@ -115,19 +115,21 @@ def test_modes_of_channels_hold_the_exact_answer_for_a_product_of_covariances():
     torch.testing.assert_close(path(u, normal(4, 1), modes), expected, rtol=0, atol=1e-10)
 
 
-def test_gains_of_modes_follow_the_level():
+@pytest.mark.parametrize("rows", [1, 3])
+def test_gains_of_modes_follow_the_level(rows):
+    """One level for all channels of a frame, or one for each."""
     torch.manual_seed(0)
     layer = ChannelModes(4, 6, 3).double()
     for parameter in layer.parameters():
         nn.init.normal_(parameter)
-    reduced, told, channels = normal(2, 3, 5, 4), normal(2, 5, 4, seed=1), normal(3, 6, seed=2)
+    reduced, told, channels = normal(2, 3, 5, 4), normal(2, rows, 5, 4, seed=1), normal(3, 6, seed=2)
     answer = layer(reduced, told, channels)
-    for b, frame in ((0, 1), (1, 4)):
-        gain = 1 + layer.gain(told[b, frame]).reshape(3, 4)
-        loadings = layer.gather(channels)
+    loadings = layer.gather(channels)
+    for b, n, frame in ((0, 0, 1), (1, 2, 4)):
+        gain = 1 + layer.gain(told[b, min(n, rows - 1), frame]).reshape(3, 4)
         gathered = (loadings / loadings.norm(dim=0)).T @ reduced[b, :, frame]
-        expected = layer.scatter(channels) @ (gain * gathered)
-        torch.testing.assert_close(answer[b, :, frame], expected, rtol=0, atol=1e-12)
+        expected = layer.scatter(channels[n]) @ (gain * gathered)
+        torch.testing.assert_close(answer[b, n, frame], expected, rtol=0, atol=1e-12)
 
 
 def test_entry_inputs_are_these(case):

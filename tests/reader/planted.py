@@ -1,5 +1,8 @@
 """Planted errors, as (file, one line, what it becomes); the tests of this folder kill each."""
 
+_TRAJECTORIES = "src/rheos/data/reader/trajectories.py"
+_OF_AGENTS = "tests/reader/test_trajectories.py"
+
 PLANTED = [
     ("src/rheos/data/reader/axis.py", "total / np.maximum(count, 1)", "total / len(array)"),
     ("src/rheos/data/reader/axis.py", "holes = np.diff(place) - 1", "holes = np.diff(place)"),
@@ -19,4 +22,23 @@ PLANTED = [
         "out[: len(array)] = array",
     ),
     ("src/rheos/data/inspect.py", "missing=1.0 - seen.size / size", "missing=seen.size / size"),
+    (_TRAJECTORIES, 'values[cells["frame"], :, cells["slot"]]', "values[frame, :, slot]", _OF_AGENTS),
+    (_TRAJECTORIES, "pd.factorize(rows.axis, sort=True)", "pd.factorize(rows.axis)", _OF_AGENTS),
+    (_TRAJECTORIES, "unique().sort_values() for part", "unique() for part", _OF_AGENTS),
+    (_TRAJECTORIES, "if len(together) <= 2 * most:", "if len(together) <= most:", _OF_AGENTS),
+    (_TRAJECTORIES, "static[place, first.index] = first", "static[place, : len(first)] = first", _OF_AGENTS),
+    ("src/rheos/data/stay.py", "len(seen) - seen[::-1].argmax(0)", "seen.sum(0)", _OF_AGENTS),
+    ("src/rheos/data/reader/axis.py", "< _OFF_AXIS", "< 1", _OF_AGENTS),
+    (
+        "src/rheos/data/reader/arrays.py",
+        'wanted = ("scene", "time", "space", "agent")',
+        'wanted = ("scene", "time", "agent", "space")',
+        _OF_AGENTS,
+    ),
+    (
+        "src/rheos/data/inspect.py",
+        "isfinite(r.values).all(1).sum(-1)",
+        "isfinite(r.values).all(1).sum(0)",
+        _OF_AGENTS,
+    ),
 ]

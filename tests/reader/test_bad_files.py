@@ -282,11 +282,6 @@ OBJECTS = {
     "an index like a column": (frame().set_axis(pd.Index(range(24), name="a")), {}, "index and a column"),
     "no rows": (frame().iloc[:0], {}, "has no rows"),
     "complex numbers": (frame(a=np.zeros(24, complex)), {"roles": {"a": "target"}}, "cannot be a target"),
-    "pedestrians": (
-        pd.DataFrame({"frame": [1, 2], "ped": [1, 1], "x": [0.0, 1.0], "y": [0.0, 1.0]}),
-        {},
-        "holds trajectories",
-    ),
     "two dimensions of time": (
         xr.DataArray(np.zeros((2, 2)), dims=("a", "b"), coords={"a": STAMPS[:2], "b": STAMPS[:2]}),
         {},

@@ -90,4 +90,28 @@ PLANTED = [
         "return _ratio(2 * (h * c - m * f), (h + m) * (f + c) + (h + f) * (m + c))",
         "tests/score/test_field_scores.py",
     ),
+    (
+        "src/rheos/score/displacement.py",
+        "average.min(0), final.min(0)",
+        "average.min(0), final[average.argmin(0), np.arange(final.shape[1])]",
+        "tests/score/test_displacement.py",
+    ),
+    (
+        "src/rheos/score/displacement.py",
+        "np.take(far, -1, axis)",
+        "far.max(axis)",
+        "tests/score/test_displacement.py",
+    ),
+    (
+        "src/rheos/score/displacement.py",
+        "- (space % value.ndim < frames % value.ndim)",
+        "- 0",
+        "tests/score/test_displacement.py",
+    ),
+    (
+        "src/rheos/score/displacement.py",
+        "np.where(np.isnan(average), np.nan, last)",
+        "last",
+        "tests/score/test_displacement.py",
+    ),
 ]

@@ -1,6 +1,7 @@
 """Baselines: what a forecast has to beat, each an ensemble of the same size as the model's."""
 
 from rheos.baseline.climatology import Climatology
+from rheos.baseline.constant_velocity import ConstantVelocity
 from rheos.baseline.damped_anomaly import DampedAnomaly
 from rheos.baseline.lag_ridge import LagRidge
 from rheos.baseline.method import Baseline, FittedBaseline
@@ -17,13 +18,16 @@ BASELINES: tuple[type[Baseline], ...] = (
     LagRidge,
     RandomWalk,
     DampedAnomaly,
+    ConstantVelocity,
 )
 
 DEFAULT_BASELINES: tuple[Baseline, ...] = (Persistence(), Seasonal(), Climatology(), LagRidge())
 
 
 def default_baselines(layout: Layout) -> tuple[Baseline, ...]:
-    """What a forecast of such data has to beat: for fields damped anomalies too."""
+    """What a forecast of such data has to beat: for fields damped anomalies too; agents go on."""
+    if layout.kind == "trajectory":
+        return (Persistence(), ConstantVelocity())
     return DEFAULT_BASELINES if layout.kind == "series" else (*DEFAULT_BASELINES, DampedAnomaly())
 
 
@@ -32,6 +36,7 @@ __all__ = [
     "DEFAULT_BASELINES",
     "Baseline",
     "Climatology",
+    "ConstantVelocity",
     "DampedAnomaly",
     "FittedBaseline",
     "LagRidge",

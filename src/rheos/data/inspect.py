@@ -12,6 +12,7 @@ from rheos.data.dataset import Dataset
 from rheos.data.direction import period_of
 from rheos.data.options import DataOptions, option_line
 from rheos.data.reader import Reading, Source, SourceError, survey
+from rheos.data.stay import stays
 
 _SENTINELS = (99.0, 99.9, 999.0, 999.9, 9999.0, 9999.9, 99999.0, 999999.0, 32767.0, 32768.0, 1e20, 1e30, 1e36)
 _SHOWN = 12
@@ -61,7 +62,7 @@ class Inspection:
 
     Attributes:
         source: as the user named it.
-        kind: "series" or "field"; "" where the source cannot be read.
+        kind: "series", "field" or "trajectory"; "" where the source cannot be read.
         recordings: how many independent sequences there are.
         frames: fewest and most frames of a recording.
         dims: sizes of the feature axes.
@@ -74,6 +75,9 @@ class Inspection:
         longest_gap: the longest run of them, in frames.
         longest_gap_at: the stamp it starts at.
         never_observed: share of the cells of a field that never hold a value, such as land.
+        agents: of trajectories, how many there are over all scenes; those of two scenes are different ones.
+        together: most of them in one frame.
+        stay: fewest, median and most frames from an agent's first to its last.
         channels: the targets.
         roles: names of the covariates, by role.
         periods: seasonal periods in frames.
@@ -102,6 +106,9 @@ class Inspection:
     longest_gap: int = 0
     longest_gap_at: str = ""
     never_observed: float = 0.0
+    agents: int = 0
+    together: int = 0
+    stay: tuple[int, int, int] = (0, 0, 0)
     channels: tuple[Channel, ...] = ()
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     periods: tuple[int, ...] = ()
@@ -254,7 +261,7 @@ def _described(
         ranges={
             name: (float(values[0]), float(values[-1]))
             for name, values in layout.coords.items()
-            if values.dtype.kind in "fiu"
+            if values.dtype.kind in "fiu" and name != "agent"
         },
         periodic=tuple(n for n, closed in zip(layout.dims[1:], layout.periodic, strict=False) if closed),
         frequency=layout.frequency or "",
@@ -264,6 +271,7 @@ def _described(
         longest_gap=longest.longest,
         longest_gap_at=longest.at,
         never_observed=_never_observed(dataset),
+        **_agents(dataset),
         channels=channels,
         roles={
             role: names
@@ -286,7 +294,11 @@ def _described(
 
 def _channel(dataset: Dataset, place: int) -> Channel:
     seen = _observed(dataset, place).astype(np.float64)
-    size = sum(recording.values[: recording.observed, place].size for recording in dataset.recordings)
+    if dataset.layout.kind == "trajectory":
+        # Before an agent comes and after it has gone nothing is missing.
+        size = sum(int(stays(recording.values).sum()) for recording in dataset.recordings)
+    else:
+        size = sum(recording.values[: recording.observed, place].size for recording in dataset.recordings)
     return Channel(
         name=dataset.layout.channels[place],
         unit=dataset.layout.units[place],
@@ -296,6 +308,17 @@ def _channel(dataset: Dataset, place: int) -> Channel:
         missing=1.0 - seen.size / size,
         constant=bool(seen.min() == seen.max()),
     )
+
+
+def _agents(dataset: Dataset) -> dict[str, Any]:
+    """What there is to say of agents."""
+    if dataset.layout.kind != "trajectory":
+        return {}
+    frames = np.concatenate([stays(recording.values) for recording in dataset.recordings])
+    frames = frames[frames > 0]
+    together = max(int(np.isfinite(r.values).all(1).sum(-1).max()) for r in dataset.recordings)
+    stay = (int(frames.min()), int(np.median(frames)), int(frames.max()))
+    return {"agents": len(frames), "together": together, "stay": stay}
 
 
 def _never_observed(dataset: Dataset) -> float:
@@ -311,9 +334,14 @@ def _head(found: Inspection) -> list[str]:
         return [*lines, "  cannot be read"]
     fewest, most = found.frames
     frames = f"{most} frames" if fewest == most else f"{fewest} to {most} frames"
-    several = f"{found.recordings} sequences of " if found.recordings > 1 else ""
+    word = "scenes" if found.agents else "sequences"
+    several = f"{found.recordings} {word} of " if found.recordings > 1 else ""
     axes = " x ".join(f"{size} {name}" for name, size in found.dims.items())
     lines.append(f"  {found.kind:9} {several}{frames}, {axes}")
+    if found.agents:
+        shortest, middle, most = found.stay
+        stay = f"for {shortest} to {most} frames, half of them for {middle} or more"
+        lines.append(f"  agents    {found.agents}, at most {found.together} at once, {stay}")
     step = f"step {found.frequency}" if found.frequency else "frame numbers"
     calendar = "" if found.calendar == "standard" else f", calendar {found.calendar}"
     lines.append(f"  time      {step}, {found.span[0]} to {found.span[1]}{calendar}")

@@ -30,12 +30,16 @@ class DataOptions(BaseModel):
         encoding: of text files.
         delimiter: of columns; found in the header where absent.
         decimal: the decimal mark.
+        columns: names of the columns of a text file whose first line is no header.
+        agent: the column that tells agents apart in a table of trajectories; found by name where there are
+            columns frame, x and y.
         joint: True makes channels of one recording, False independent recordings; by default wide
             columns are joint and the sequences of a long table are not.
         variables: the variables of a gridded source to read; all that share a grid where absent.
         select: index along a dimension that is neither time nor space (`data.select.member=0`).
         dims: names of the axes: of an array all of them, with "time" ("x", "time"); of a gridded
-            source the spatial ones in the order wanted.
+            source the spatial ones in the order wanted; of trajectories "time", "agent", "space" and,
+            where there are several, "scene".
         roles: what a column is for, by name.
         circular: the period of variables that are directions, by name: 360 for degrees.
     """
@@ -55,6 +59,8 @@ class DataOptions(BaseModel):
     encoding: str = "utf-8"
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     decimal: Literal[".", ","] = "."
+    columns: tuple[str, ...] | None = None
+    agent: str | None = None
     joint: bool | None = None
     variables: tuple[str, ...] | None = None
     select: dict[str, int] = Field(default_factory=dict)
@@ -62,7 +68,7 @@ class DataOptions(BaseModel):
     roles: dict[str, Role] = Field(default_factory=dict)
     circular: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
 
-    @field_validator("missing", "period", "variables", "dims", mode="before")
+    @field_validator("missing", "period", "columns", "variables", "dims", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
         return value if value is None or isinstance(value, list | tuple) else (value,)

@@ -75,7 +75,10 @@ def draw(
     context = context if members == 1 else context.repeat(members)
     drawn = _clips(model, (len(key), *clip.shape[1:]), key, context, preset, device)
     state = {name: np.repeat(value, members, axis=0) for name, value in batch.state.items()}
-    raw = decoded(model, drawn.clips[:, model.recipe.history :], state)
+    expected = model.expected(batch)
+    if expected.ndim == clip.ndim:
+        expected = np.repeat(expected, members, axis=0)
+    raw = decoded(model, drawn.clips[:, model.recipe.history :], state, expected)
     broken = Broken(model.bounds.outside(raw), model.sums.off(raw))
     values = model.project(raw)
     if known is not None:
@@ -106,10 +109,10 @@ def _clips(
     return sample(model.continuous, shape, key=key, context=context, preset=preset, device=device)
 
 
-def decoded(model: FittedModel, clips: Tensor, state: State) -> np.ndarray:
-    """Frames `(rows, f, *features)` in raw units, NaN where nothing is ever observed; no limit is minded."""
+def decoded(model: FittedModel, clips: Tensor, state: State, expected: np.ndarray) -> np.ndarray:
+    """Frames `(rows, f, *features)` in raw units, NaN where nothing is expected; no limit is minded."""
     coded = clips.cpu().numpy().astype(np.float64)
-    raw = np.where(model.exists, model.codec.decode(coded, state), np.nan).astype(np.float32)
+    raw = np.where(expected, model.codec.decode(coded, state), np.nan).astype(np.float32)
     return model.circle.lowered(raw)
 
 

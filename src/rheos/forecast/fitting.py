@@ -28,8 +28,9 @@ from rheos.denoise.time_sampler import LogSnrUniform
 from rheos.forecast.draw import ensembles
 from rheos.forecast.health import Health
 from rheos.forecast.held_out import apart, split
+from rheos.forecast.history import History
 from rheos.forecast.measure import canonical_futures, channel_scale, deviation, mode_variances, solver_bias
-from rheos.forecast.model import FittedModel, History, denoiser_of, grid_features
+from rheos.forecast.model import FittedModel, denoiser_of, grid_features
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.reflow import Batch, paired
 from rheos.forecast.spending import FEWEST_TO_CALIBRATE, Spending
@@ -144,7 +145,8 @@ class Fitting:
             scale=channel_scale(known),
             tail=tail(self.dataset, recipe.window.reach + recipe.horizon),
             shapes=shapes,
-            health=Health.of(windows.dataset),
+            # Agents wander: where they have been says little of where they may be.
+            health=None if known.layout.kind == "trajectory" else Health.of(windows.dataset),
         )
 
     def _standardize(self, model: FittedModel, clip: Tensor, context: Context) -> list[float]:

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rheos import __version__
 from rheos.core.errors import InputError, RheosError
 from rheos.core.files import read_json, write_json
 from rheos.data.calendar import through
-from rheos.data.dataset import Dataset
+from rheos.data.dataset import Dataset, Layout
 from rheos.data.options import BY_COLUMN, DataOptions
 from rheos.data.reader import read
 from rheos.forecast.budget import check_memory
@@ -68,6 +69,11 @@ class Forecaster:
             return self.model.tail
         dataset = source if isinstance(source, Dataset) else read(source, self.model.recipe.data)
         mine, theirs = self.model.layout, dataset.layout
+        if mine.kind == theirs.kind == "trajectory":
+            # Other agents are welcome; what they are told apart by is their own affair.
+            theirs = replace(
+                theirs, static=mine.static if constants(theirs) == constants(mine) else theirs.static
+            )
         for what in ("channels", "known_future", "past", "static", "frequency", "circular"):
             if getattr(mine, what) != getattr(theirs, what):
                 raise InputError(
@@ -75,7 +81,9 @@ class Forecaster:
                     f"{getattr(theirs, what)!r}; give a source like the one it was fitted on."
                 )
         shape = (len(mine.channels), *self.model.exists.shape[1:])
-        if dataset.features != shape:
+        if mine.kind == "trajectory":
+            shape = (*shape[:-1], dataset.features[-1])
+        if dataset.features != shape or mine.kind != theirs.kind:
             raise InputError(
                 f"the model was fitted on frames of shape {shape}, but the source has {dataset.features}."
             )
@@ -253,7 +261,7 @@ class Forecaster:
             engine.require_given(recording, origin)
         order = list(stamps)
         frame = Frame(
-            layout=self.model.layout,
+            layout=engine.dataset.layout if self.model.layout.kind == "trajectory" else self.model.layout,
             names=tuple(r.name for r in recordings),
             init_times=[stamps[key][0] for key in order],
             valid_times=np.stack([stamps[key][1] for key in order]),
@@ -262,6 +270,11 @@ class Forecaster:
             watched=self.model.health is not None,
         )
         return frame, [Unit(r, order.index(key), r, origin) for r, origin, key in units]
+
+
+def constants(layout: Layout) -> tuple[str, ...]:
+    """What is known of every agent: the names of the static columns without the agents' own."""
+    return tuple(dict.fromkeys(name.rpartition("[")[0] for name in layout.static))
 
 
 def options(

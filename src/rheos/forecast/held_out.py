@@ -39,7 +39,7 @@ def split(windows: WindowSource, share: float) -> tuple[np.ndarray, np.ndarray]:
 
     Args:
         windows: of the training span.
-        share: of each recording's frames to hold out.
+        share: of each recording's frames to hold out; of the recordings, where all are too short for that.
     """
     horizon = windows.spec.horizon
     train, held = np.zeros(len(windows), bool), np.zeros(len(windows), bool)
@@ -52,7 +52,18 @@ def split(windows: WindowSource, share: float) -> tuple[np.ndarray, np.ndarray]:
         start, end = parts[:, 0], parts[:, 1]
         train[mine] = ((origin[:, None] + horizon <= start) | (origin[:, None] >= end)).all(1)
         held[mine] = ((origin[:, None] >= start) & (origin[:, None] + horizon <= end)).any(1)
+    if not (train.any() and held.any()) and len(np.unique(windows.sequence)) > 1:
+        held = _whole_recordings(windows, share)
+        train = ~held
     return np.flatnonzero(train), np.flatnonzero(held)
+
+
+def _whole_recordings(windows: WindowSource, share: float) -> np.ndarray:
+    """Where recordings are too short to be cut: the windows of some of them, evenly spread."""
+    used = np.unique(windows.sequence)
+    count = int(np.clip(round(share * len(used)), 1, len(used) - 1))
+    middle = ((np.arange(count) + 0.5) * len(used) / count).astype(np.int64)
+    return np.isin(windows.sequence, used[middle])
 
 
 def apart(windows: WindowSource, held: np.ndarray, horizon: int, fewest: int) -> np.ndarray:

@@ -28,12 +28,14 @@ from rheos.data.bounds import Bounds
 from rheos.data.circle import Circle
 from rheos.data.codec import Chain, Fitted
 from rheos.data.dataset import Dataset, Layout, Recording
+from rheos.data.stay import here
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.data.windows import WindowBatch
 from rheos.denoise import Denoiser, TokenDenoiser
 from rheos.forecast.card import card
 from rheos.forecast.health import Health
+from rheos.forecast.history import History
 from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
 from rheos.network.shapes import Shapes
@@ -48,36 +50,6 @@ NO_LEVELS = (
     "and rolling streams are about: its quality 'best' is exact, one call a number."
 )
 """Why what is about noise levels does not go with tokens."""
-
-
-class History(BaseModel):
-    """What happened when the model was fitted, as its card and report tell it.
-
-    `bounds` holds, by variable, its limits and the share of drawn values that they changed; `sums`, by sum,
-    how far members missed it before they were moved (:meth:`rheos.data.sums.Sums.off`); `modes` the variances
-    of a Gaussian fitted to the training data, `bias` what each preset makes of them.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    source: str = ""
-    fingerprint: str = ""
-    frames: int = 0
-    span: tuple[str, str] = ("", "")
-    cut: tuple[str, ...] = ()
-    steps: int = 0
-    best_step: int = 0
-    seconds: float = 0.0
-    losses: list[tuple[int, float]] = []
-    scores: list[tuple[int, float]] = []
-    parameters: int = 0
-    calibration: dict[str, Any] = {}
-    bounds: dict[str, tuple[float | None, float | None, float]] = {}
-    sums: dict[str, float] = {}
-    modes: list[float] = []
-    bias: dict[str, list[float]] = {}
-    command: str = ""
-    versions: dict[str, str] = {}
 
 
 class Config(BaseModel):
@@ -184,12 +156,18 @@ class FittedModel:
         """Members `(row, frame, channel, *space)` in raw units as they may be: inside limits, sums obeyed."""
         return self.circle.wrap(self.bounds.clip(self.sums.project(values, self.bounds)))
 
+    def expected(self, batch: WindowBatch) -> np.ndarray:
+        """Which entries are forecast, broadcastable to `(b, 1, *features)`: ever seen, or agents here."""
+        return here(batch.history) if self.layout.kind == "trajectory" else self.exists
+
     def context(self, batch: WindowBatch, *, forecasting: bool = True) -> tuple[Tensor, Context]:
-        """Clip and context of some windows, anchored."""
+        """Clip and context of some windows, anchored; in training, too, who comes later is not asked for."""
+        if not forecasting and self.layout.kind == "trajectory":
+            batch = replace(batch, future=np.where(self.expected(batch), batch.future, np.nan))
         clip, context = to_context(
             batch,
             self.anchor(batch),
-            exists=self.exists if forecasting else None,
+            exists=self.expected(batch) if forecasting else None,
             coordinates=grid_features(self.layout, self.exists),
             periodic=self.layout.periodic,
         )
@@ -333,7 +311,7 @@ def grid_features(layout: Layout, exists: np.ndarray) -> np.ndarray | None:
     Periodic axes give sine and cosine of the position's angle, others the position in [-1, 1].
     """
     space = exists.shape[1:]
-    if not space:
+    if not space or layout.kind == "trajectory":
         return None
     features = [exists.any(0).astype(np.float32)]
     for axis, size in enumerate(space):

@@ -262,6 +262,9 @@ def lags_for(periods: tuple[int, ...], horizon: int, frames: int) -> tuple[int, 
     return tuple(sorted({lag for lag in lags if lag <= frames // 3}))
 
 
+_NETWORK_OF = {"series": "series", "trajectory": "equivariant"}
+
+
 def propose(dataset: Dataset, horizon: int, holdout: int = 0) -> dict[str, Any]:
     """What Rheos would choose for this data, as the options that differ from the defaults.
 
@@ -273,20 +276,24 @@ def propose(dataset: Dataset, horizon: int, holdout: int = 0) -> dict[str, Any]:
     layout = dataset.layout
     lengths = [recording.observed - holdout for recording in dataset.recordings]
     frames = int(np.median(lengths))
-    field = layout.kind != "series"
+    field, agents = layout.kind != "series", layout.kind == "trajectory"
     wanted = max(horizon, 4) if field else max(horizon, 24)
     proposal: dict[str, Any] = {
         "horizon": horizon,
         "history": max(2, min(wanted, 168, frames // 4)),
         "lags": list(lags_for(layout.periods, horizon, frames)),
-        "network": {"kind": "field" if field else "series"},
+        "network": {"kind": _NETWORK_OF.get(layout.kind, "field")},
     }
+    if agents:
+        # What turns with space: one scale for all axes, and an anchor that adds up places.
+        isotropic = {"kind": "scale", "isotropic": True}
+        proposal |= {"anchor": {"kind": "geometric"}, "codec": [isotropic], "lags": []}
     if layout.frequency is not None:
         step = step_seconds(layout.frequency)
         proposal["harmonics"] = harmonics_for(frames * step, step)
     if len(dataset.recordings) > 1 and not field:
         proposal["codec"] = [{"kind": "scale", "mode": "window"}]
-    if field and _follows_the_year(proposal, layout.frequency, layout.periods):
+    if field and not agents and _follows_the_year(proposal, layout.frequency, layout.periods):
         # A year's lag would cost two years of windows and say less than the climatology.
         proposal |= {"anchor": {"kind": "damped_anomaly"}, "lags": []}
     if field:

@@ -104,7 +104,7 @@ def _rolling(engine: Engine, recording: int, origin: int, number: int) -> Iterat
 
     def frames() -> Iterator[np.ndarray]:
         for clip in drawn:
-            values = model.project(decoded(model, clip[:, None], {}))
+            values = model.project(decoded(model, clip[:, None], {}, model.exists))
             own.add(values)
             yield values[:, 0]
 
@@ -127,6 +127,11 @@ def _rolling_preset(engine: Engine) -> Preset:
         IncompatibleError: the model draws tokens, which are told in any order.
     """
     model, preset = engine.model, engine.preset
+    if model.layout.kind == "trajectory":
+        raise InputError(
+            "agents come and go, and a rolling stream forecasts the same entries in every frame: stream with "
+            "pace='stretches'."
+        )
     recipe, wanted = model.recipe, "times=per_frame anchor=none"
     if not isinstance(preset, Preset):
         raise IncompatibleError(NO_LEVELS)

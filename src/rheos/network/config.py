@@ -215,3 +215,62 @@ class FieldNetwork(Method):
                 detail=self.detail,
                 rank=self.rank,
             )
+
+
+class EquivariantNetwork(Method):
+    """Messages among agents and attention along frames that turn with space, for trajectories.
+
+    Answers turn, shift and change places with the agents where coordinates share a scale (`codec` of kind
+    `scale` with `isotropic=true`) and the anchor does the same (`anchor=geometric`).
+
+    Attributes:
+        width: numbers of an agent in a frame.
+        vectors: vectors of an agent in a frame.
+        depth: number of blocks.
+        heads: attention heads.
+        expansion: hidden size of the perceptrons, in widths.
+        rank: rank of the linear path.
+    """
+
+    kind: Literal["equivariant"] = "equivariant"
+    width: int = Field(default=48, ge=2)
+    vectors: int = Field(default=16, ge=1)
+    depth: int = Field(default=3, ge=1)
+    heads: int = Field(default=4, ge=1)
+    expansion: int = Field(default=2, ge=1)
+    rank: int = Field(default=32, ge=1)
+
+    def build(self, shapes: Shapes, seed: int = 0) -> nn.Module:
+        """A network for clips of these shapes and any number of agents, its weights set by the seed alone.
+
+        Raises:
+            IncompatibleError: the clips are no trajectories, or a size does not divide by the heads.
+        """
+        from rheos.network.equivariant import EquivariantNet
+
+        if len(shapes.space) != 1 or shapes.channels not in (2, 3):
+            raise IncompatibleError(
+                f"the equivariant network takes clips (b, f, space, agent) of 2 or 3 dimensions, but the "
+                f"data has {shapes.channels} channels and spatial axes {shapes.space}; use "
+                "network.kind=series or field."
+            )
+        for name, size in (("width", self.width), ("vectors", self.vectors)):
+            if size % self.heads:
+                raise IncompatibleError(
+                    f"network.{name}={size} does not divide by network.heads={self.heads}; change one."
+                )
+        if shapes.static % shapes.space[0]:
+            raise IncompatibleError(
+                f"the data has {shapes.static} constants for {shapes.space[0]} agents, and the equivariant "
+                "network takes the same of every agent; give them with roles.COLUMN=static."
+            )
+        with _initialization(seed):
+            return EquivariantNet(
+                shapes,
+                width=self.width,
+                vectors=self.vectors,
+                depth=self.depth,
+                heads=self.heads,
+                expansion=self.expansion,
+                rank=self.rank,
+            )

@@ -25,7 +25,7 @@ def levels_of(level: Tensor, x: Tensor, shapes: Shapes) -> Tensor:
     return told.expand(*x.shape[:2], shapes.levels)
 
 
-def _given(value: Tensor | None, shape: Sequence[int], name: str, like: Tensor) -> Tensor:
+def given(value: Tensor | None, shape: Sequence[int], name: str, like: Tensor) -> Tensor:
     """The value, or zeros where the context has none.
 
     Raises:
@@ -41,7 +41,7 @@ def _given(value: Tensor | None, shape: Sequence[int], name: str, like: Tensor) 
     return value
 
 
-def _over_clip(history: Tensor, frames: int) -> Tensor:
+def over_clip(history: Tensor, frames: int) -> Tensor:
     """Append zero frames to `(b, P, ...)` until there are `frames`."""
     return functional.pad(history, (0, 0) * (history.ndim - 2) + (0, frames - history.shape[1]))
 
@@ -70,21 +70,21 @@ def entry_inputs(x: Tensor, context: Context, shapes: Shapes) -> Tensor:
             f"{shapes.history} frames of history and {shapes.channels} channels; build it with the Shapes of "
             "this data."
         )
-    history = _given(context.history, (batch, shapes.history, *features), "history", x)
-    mask = x.new_ones(x.shape) if context.mask is None else _given(context.mask, x.shape, "mask", x)
-    lagged = _given(context.lagged, (batch, frames, shapes.lags, *features), "lagged values", x)
+    history = given(context.history, (batch, shapes.history, *features), "history", x)
+    mask = x.new_ones(x.shape) if context.mask is None else given(context.mask, x.shape, "mask", x)
+    lagged = given(context.lagged, (batch, frames, shapes.lags, *features), "lagged values", x)
     present = (lagged != 0).to(x.dtype)
     # A missing lagged value is 0 in coded units; saying so spares the network a spike at 0.
     if not shapes.anchor:
-        parts = [torch.stack((x * mask, _over_clip(history, frames) * mask, mask), dim=2), lagged, present]
+        parts = [torch.stack((x * mask, over_clip(history, frames) * mask, mask), dim=2), lagged, present]
         return torch.cat(parts, dim=2)
-    anchor = _given(context.anchor, x.shape, "anchor", x)
+    anchor = given(context.anchor, x.shape, "anchor", x)
     scale = x.new_ones(()) if context.anchor_scale is None else context.anchor_scale
     scale = scale.expand(x.shape)
     past = slice(0, shapes.history)
     history = (history - anchor[:, past]) / scale[:, past]
     parts = [
-        torch.stack(((x - anchor) / scale * mask, _over_clip(history, frames) * mask, mask, scale), dim=2),
+        torch.stack(((x - anchor) / scale * mask, over_clip(history, frames) * mask, mask, scale), dim=2),
         (lagged - anchor[:, :, None]) * present,
         present,
     ]
@@ -113,8 +113,8 @@ def token_inputs(x: Tensor, context: Context, shapes: Shapes) -> Tensor:
             f"tokens with {shapes.values} values; build it with the Shapes of this data."
         )
     like = x[..., 0]
-    mask = like.new_ones(like.shape) if context.mask is None else _given(context.mask, like.shape, "mask", x)
-    lagged = _given(context.lagged, (batch, frames, shapes.lags, *features), "lagged values", x)
+    mask = like.new_ones(like.shape) if context.mask is None else given(context.mask, like.shape, "mask", x)
+    lagged = given(context.lagged, (batch, frames, shapes.lags, *features), "lagged values", x)
     # A missing lagged token is 0, as a hidden one is: no value's.
     values = torch.arange(1, shapes.values + 1, device=x.device)
     known = torch.cat((x[:, :, None], (lagged[..., None] == values).to(x.dtype)), 2)
@@ -138,15 +138,15 @@ def frame_inputs(x: Tensor, level: Tensor, context: Context, shapes: Shapes) -> 
     """
     batch, frames = x.shape[:2]
     is_history = (torch.arange(frames, device=x.device) < shapes.history).to(x.dtype)
-    past = _given(context.past, (batch, shapes.history, shapes.past), "past covariates", x)
-    static = _given(context.static, (batch, shapes.static), "constants", x)
+    past = given(context.past, (batch, shapes.history, shapes.past), "past covariates", x)
+    static = given(context.static, (batch, shapes.static), "constants", x)
     return torch.cat(
         (
             level[..., None] / _LEVEL_SCALE,
             is_history[None, :, None].expand(batch, -1, -1),
-            _given(context.calendar, (batch, frames, shapes.calendar), "calendar features", x),
-            _given(context.known_future, (batch, frames, shapes.known_future), "known covariates", x),
-            _over_clip(past, frames),
+            given(context.calendar, (batch, frames, shapes.calendar), "calendar features", x),
+            given(context.known_future, (batch, frames, shapes.known_future), "known covariates", x),
+            over_clip(past, frames),
             static[:, None].expand(-1, frames, -1),
         ),
         dim=2,

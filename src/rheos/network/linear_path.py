@@ -41,14 +41,24 @@ class ChannelModes(nn.Module):
 
 
 class LinearPath(nn.Module):
-    """From all inputs of a channel (or a pixel) to all its frames; 0 at the start."""
+    """From all inputs of a channel (or a pixel) to all its frames; 0 at the start.
 
-    def __init__(self, inputs: int, outputs: int, rank: int, modes: ChannelModes | None = None) -> None:
+    Without bias it only adds up its inputs: what turns them turns its answer.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        rank: int,
+        modes: ChannelModes | None = None,
+        bias: bool = True,
+    ) -> None:
         super().__init__()
         self.level = LevelEmbedding(1, rank)
         self.gain = zeroed(nn.Linear(rank, rank))
-        self.reduce = nn.Linear(inputs, rank)
-        self.expand = zeroed(nn.Linear(rank, outputs))
+        self.reduce = nn.Linear(inputs, rank, bias=bias)
+        self.expand = zeroed(nn.Linear(rank, outputs, bias=bias))
         self.modes = modes
 
     def forward(self, inputs: Tensor, level: Tensor, channels: Tensor | None = None) -> Tensor:

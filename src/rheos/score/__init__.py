@@ -13,6 +13,7 @@ from rheos.score.circular import circular_crps
 from rheos.score.contingency import Contingency, contingency
 from rheos.score.coverage import central_interval, covered, interval_width
 from rheos.score.crps import Estimator, crps, threshold_weighted_crps
+from rheos.score.displacement import Displacement, displacement, distances
 from rheos.score.energy import energy_score
 from rheos.score.entries import aggregate
 from rheos.score.fractions import Fractions, fractions
@@ -34,6 +35,7 @@ __all__ = [
     "LEVELS_19",
     "BrierParts",
     "Contingency",
+    "Displacement",
     "Estimator",
     "Fractions",
     "Interval",
@@ -50,6 +52,8 @@ __all__ = [
     "covered",
     "crps",
     "crps_sum",
+    "displacement",
+    "distances",
     "energy_score",
     "energy_spectrum",
     "exceedance",

@@ -2,18 +2,20 @@
 
 from rheos.data.anchor.base import Anchor, FittedAnchor
 from rheos.data.anchor.damped_anomaly import DampedAnomaly
+from rheos.data.anchor.geometric import Geometric
 from rheos.data.anchor.none import NoAnchor
 from rheos.data.anchor.persistence import Persistence
 from rheos.data.anchor.ridge import Ridge
 from rheos.data.anchor.seasonal import Seasonal
 
-ANCHORS: tuple[type[Anchor], ...] = (NoAnchor, Persistence, Seasonal, DampedAnomaly, Ridge)
+ANCHORS: tuple[type[Anchor], ...] = (NoAnchor, Persistence, Seasonal, DampedAnomaly, Ridge, Geometric)
 
 __all__ = [
     "ANCHORS",
     "Anchor",
     "DampedAnomaly",
     "FittedAnchor",
+    "Geometric",
     "NoAnchor",
     "Persistence",
     "Ridge",

@@ -11,7 +11,10 @@ _ROLES = ("known_future", "past", "static")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Covariates:
-    """Mean and deviation of each covariate column; float64 `(2, k)` by role, mean first."""
+    """Mean and deviation of each covariate column; float64 `(2, k)` by role, mean first.
+
+    A constant of agents has the same for all of them.
+    """
 
     known_future: np.ndarray
     past: np.ndarray
@@ -28,12 +31,19 @@ class Covariates:
         measured = {}
         for role in _ROLES:
             parts = [np.atleast_2d(getattr(r, role)).astype(np.float64) for r in dataset.recordings]
-            measured[role] = _moments(np.concatenate(parts))
+            values = np.concatenate(parts)
+            if role == "static" and dataset.layout.kind == "trajectory":
+                agents = dataset.features[-1]
+                apart = values.reshape(len(values), values.shape[1] // agents, agents)
+                values = np.concatenate([*apart.swapaxes(1, 2)])
+            measured[role] = _moments(values)
         return cls(**measured)
 
     def encode(self, role: str, values: np.ndarray) -> np.ndarray:
         """Standard units of the columns of a role, along the last axis; float32, NaN stays NaN."""
-        mean, deviation = getattr(self, role)
+        moments = getattr(self, role)
+        each = values.shape[-1] // max(1, moments.shape[1])
+        mean, deviation = moments if each < 2 else np.repeat(moments, each, axis=1)
         return ((values - mean) / deviation).astype(np.float32)
 
     def to_arrays(self) -> dict[str, np.ndarray]:

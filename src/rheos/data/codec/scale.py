@@ -26,12 +26,14 @@ class Scale(Codec):
             window's history ("window").
         per_cell: one location and scale for every cell of a field instead of one a channel.
         floor: smallest scale of a window, as a part of the training span's.
+        isotropic: one scale for all channels, their root mean square, so that a turn of space stays one.
     """
 
     kind: Literal["scale"] = "scale"
     mode: Literal["global", "window", "robust"] = "global"
     per_cell: bool = False
     floor: float = Field(default=0.1, gt=0)
+    isotropic: bool = False
 
     def fit_targets(self, dataset: Dataset) -> "FittedScale":
         """Measure location and scale, NaN-aware; constants get scale 1."""
@@ -47,6 +49,9 @@ class Scale(Codec):
         scale = np.where(constant, 1.0, scale)
         if self.per_cell:
             scale = np.where(constant, 1.0, _floored(scale, constant))
+        if self.isotropic:
+            scale = _alike(np.where(constant, 0.0, scale), 0)
+            scale = np.where(scale > 0, scale, 1.0)
         return FittedScale(config=self, location=location, scale=scale)
 
     def restore_targets(self, arrays: dict[str, np.ndarray]) -> "FittedScale":
@@ -66,6 +71,11 @@ def moments(values: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.n
     mean = np.where(seen, values, 0.0).sum(axes, keepdims=True) / count
     square = np.where(seen, values - mean, 0.0) ** 2
     return mean[0], np.sqrt(square.sum(axes, keepdims=True) / count)[0]
+
+
+def _alike(scale: np.ndarray, axis: int) -> np.ndarray:
+    """The root mean square over the channels, for each of them."""
+    return np.broadcast_to(np.sqrt((scale**2).mean(axis, keepdims=True)), scale.shape)
 
 
 def _quantiles(values: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -112,6 +122,8 @@ class FittedScale(Fitted):
         mean = np.where(seen, values, 0.0).sum(axes, keepdims=True) / np.maximum(count, 1)
         square = (np.where(seen, values - mean, 0.0) ** 2).sum(axes, keepdims=True)
         deviation = np.sqrt(square / np.maximum(count, 1))
+        if self.config.isotropic:
+            deviation = _alike(deviation, 2)
         scale = np.maximum(deviation, self.config.floor * self.scale)
         return {
             "location": np.where(count > 0, mean, self.location)[:, 0],

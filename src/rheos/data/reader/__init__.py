@@ -1,7 +1,7 @@
-"""Readers: tables, arrays, grids and JSON lines become a `Dataset`, whatever they come as.
+"""Readers: tables, arrays, grids, trajectories and JSON lines become a `Dataset`, whatever they come as.
 
-Every source is understood by its format (`table`, `arrays`, `gridded`, `jsonlines`) and brought onto a
-regular axis in one place (`assemble`). The caller's objects are never changed.
+Every source is understood by its format (`table`, `trajectories`, `arrays`, `gridded`, `jsonlines`) and
+brought onto a regular axis in one place (`assemble`). The caller's objects are never changed.
 """
 
 import tarfile
@@ -23,6 +23,7 @@ from rheos.data.reader.problem import SourceError
 from rheos.data.reader.raw import Raw
 from rheos.data.reader.table import from_table
 from rheos.data.reader.text import text_table
+from rheos.data.reader.trajectories import are_trajectories, from_trajectories
 
 __all__ = ["Reading", "Source", "SourceError", "read", "survey"]
 
@@ -62,7 +63,7 @@ def _understood(source: Source, options: DataOptions) -> Raw:
     if isinstance(source, pd.Series):
         source = source.to_frame(source.name if source.name is not None else "value")
     if isinstance(source, pd.DataFrame):
-        return from_table(source, options, "the DataFrame")
+        return _from_frame(source, options, "the DataFrame")
     if isinstance(source, xr.Dataset):
         return gridded.from_grid(source, options, "the xarray Dataset")
     if isinstance(source, xr.DataArray):
@@ -75,6 +76,11 @@ def _understood(source: Source, options: DataOptions) -> Raw:
         f"a source of type {type(source).__name__} cannot be read",
         advice="give a path, a DataFrame, an xarray object or a numpy array",
     )
+
+
+def _from_frame(frame: pd.DataFrame, options: DataOptions, origin: str) -> Raw:
+    names = tuple(str(name) for name in (*frame.index.names, *frame.columns))
+    return (from_trajectories if are_trajectories(names, options) else from_table)(frame, options, origin)
 
 
 def _from_path(source: str, options: DataOptions) -> Raw:
@@ -92,7 +98,7 @@ def _from_path(source: str, options: DataOptions) -> Raw:
     if suffix in NETCDF:
         return gridded.from_netcdf(path, options)
     if suffix in PARQUET:
-        return from_table(parquet_table(path), options, str(path))
+        return _from_frame(parquet_table(path), options, str(path))
     if suffix in (".mp4", ".avi", ".mov", ".mkv", ".webm"):
         raise SourceError(
             f"{str(path)!r} is a video, which has no reader yet", advice="save its frames as .npy"
@@ -101,7 +107,7 @@ def _from_path(source: str, options: DataOptions) -> Raw:
         return jsonlines.from_json_file(path, options)
     if ".tar" in path.name or suffix in (".tgz", ".txz"):
         return jsonlines.from_tar(_tar(path), part or None, options, str(path))
-    return from_table(text_table(path, options), options, str(path))
+    return _from_frame(text_table(path, options), options, str(path))
 
 
 def _from_folder(path: Path, part: str | None, options: DataOptions) -> Raw:

@@ -1,6 +1,7 @@
 """Arrays, frames first: `(frames)`, `(frames, channel)`, `(frames, y, x)`, `(frames, channel, y, x)`, ...
 
-Another order of axes is named by `data.dims`, say `[x, time]`. Nothing is ever unpickled.
+Another order of axes is named by `data.dims`, say `[x, time]`, or `[time, agent, space]` and `[scene, time,
+agent, space]` of trajectories. Nothing is ever unpickled.
 """
 
 import io
@@ -15,7 +16,9 @@ from rheos.data.options import DataOptions, closest
 from rheos.data.reader.files import content, existing
 from rheos.data.reader.problem import SourceError
 from rheos.data.reader.raw import Raw, RawSequence
+from rheos.data.reader.roles import SPACE
 from rheos.data.reader.stamps import stamps
+from rheos.data.reader.trajectories import are_trajectories, from_trajectories
 
 _BY_RANK = {
     1: ("time",),
@@ -54,6 +57,8 @@ def from_npz(path: Path, name: str | None, options: DataOptions) -> Raw:
     try:
         with np.load(path, allow_pickle=False) as archive:
             names = tuple(archive.files)
+            if name is None and are_trajectories(names, options):
+                return from_trajectories(_columns(archive, names, origin), options, origin)
             chosen = _chosen(names, name, options.time, origin)
             array = archive[chosen]
             axis = _stamp_array(archive, names, options, origin)
@@ -86,6 +91,8 @@ def from_array(array: np.ndarray, options: DataOptions, origin: str, axis: pd.Se
     notes: list[str] = []
     _check(array, options, origin)
     dims = _dims(array, options, origin)
+    if "agent" in dims:
+        return _from_agents(array, dims, options, origin, axis)
     spatial = tuple(name for name in dims if name not in ("time", "channel"))
     order = [dims.index(name) for name in ("time", "channel", *spatial) if name in dims]
     moved = np.transpose(array, order)
@@ -108,6 +115,58 @@ def from_array(array: np.ndarray, options: DataOptions, origin: str, axis: pd.Se
     if index is None:
         notes.append("there are no stamps: frames are numbered")
     return Raw(origin=origin, layout=layout, sequences=[RawSequence.of(values, index)], notes=notes)
+
+
+def _from_agents(
+    array: np.ndarray, dims: tuple[str, ...], options: DataOptions, origin: str, axis: pd.Series | None
+) -> Raw:
+    """Places of agents, an axis of scenes becoming recordings."""
+    wanted = ("scene", "time", "space", "agent")
+    if set(dims) - {"scene"} != set(wanted[1:]):
+        raise SourceError(
+            f"data.dims=[{','.join(dims)}] has an axis 'agent', so its axes are places of agents",
+            advice="name them time, agent, space and, where there are several scenes, scene",
+        )
+    moved = np.transpose(array, [dims.index(name) for name in wanted if name in dims])
+    scenes = moved if "scene" in dims else moved[None]
+    size = scenes.shape[2]
+    if size not in (2, 3):
+        raise SourceError(f"{origin!r} has a space of {size} dimensions", advice="give places in 2 or 3")
+    notes: list[str] = []
+    index = None if axis is None else stamps(axis, options, origin, notes)
+    if index is not None and len(index) != scenes.shape[1]:
+        raise SourceError(
+            f"data.time={options.time} has {len(index)} stamps and {origin!r} has {scenes.shape[1]} frames"
+        )
+    if index is None:
+        notes.append("there are no stamps: frames are numbered")
+    layout = Layout(
+        kind="trajectory",
+        dims=("channel", "agent"),
+        channels=SPACE[:size],
+        coords={"agent": np.arange(scenes.shape[3])},
+        periodic=(False,),
+        sequence="scene",
+    )
+    kind = scenes.dtype if scenes.dtype in (np.float32, np.float64) else _float(scenes.dtype)
+    sequences = [RawSequence.of(scene.astype(kind, copy=False), index) for scene in scenes]
+    if len(sequences) > 1:
+        for number, sequence in enumerate(sequences):
+            sequence.name = str(number)
+    return Raw(origin=origin, layout=layout, sequences=sequences, notes=notes)
+
+
+def _columns(archive: np.lib.npyio.NpzFile, names: tuple[str, ...], origin: str) -> pd.DataFrame:
+    """Arrays of the same length as a table."""
+    columns = {name: archive[name] for name in names}
+    for name, values in columns.items():
+        if values.ndim != 1 or len(values) != len(columns[names[0]]):
+            raise SourceError(
+                f"{origin!r} holds the columns of trajectories, but its array {name!r} has shape "
+                f"{values.shape} where {names[0]!r} has {columns[names[0]].shape}",
+                advice=f"make all of them one row an agent and frame, or name one array: {origin}::{name}",
+            )
+    return pd.DataFrame(columns)
 
 
 def _chosen(names: tuple[str, ...], name: str | None, time: str | None, origin: str) -> str:

@@ -11,6 +11,8 @@ from rheos.data.reader.problem import SourceError
 from rheos.data.reader.raw import RawSequence
 from rheos.data.reader.rhythm import Rhythm, nanoseconds
 
+_OFF_AXIS = 0.25  # of a step: beyond it a number is no frame
+
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
@@ -134,7 +136,7 @@ def regular(
         at = int(np.flatnonzero(place < 0)[0])
         raise SourceError(
             f"{origin!r} has a stamp off its axis{_of(sequence)}: {stamps[at]} is no frame of "
-            f"step {rhythm.frequency!r} "
+            f"step {rhythm.frequency or rhythm.step!r} "
             f"from {stamps[0]}",
             advice="name the step with data.frequency=STEP or average with data.resample=STEP",
         )
@@ -197,9 +199,9 @@ def _bounded(frames: int, rows: int, origin: str, stamps: pd.Index) -> None:
 
 def _places(stamps: pd.Index, axis: pd.Index, rhythm: Rhythm) -> np.ndarray:
     if rhythm.frequency is None:
-        return np.asarray(np.round((np.asarray(stamps, np.float64) - stamps[0]) / rhythm.step)).astype(
-            np.int64
-        )
+        steps = (np.asarray(stamps, np.float64) - stamps[0]) / rhythm.step
+        # The step is that of the longest sequence; another one may have frames between its frames.
+        return np.where(np.abs(steps - np.round(steps)) < _OFF_AXIS, np.round(steps), -1).astype(np.int64)
     return np.asarray(axis.get_indexer(stamps))
 
 

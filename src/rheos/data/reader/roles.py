@@ -21,9 +21,24 @@ TIME_NAMES = [
     "quarter",
     "year",
     "frame",
+    "frame_id",
 ]
 SERIES_NAMES = ("unique_id", "series_id", "item_id", "uid")
 TARGET_NAMES = ("y", "target", "value")
+SCENE_NAMES = ("scene", "scene_id", "scene_name", *SERIES_NAMES)
+AGENT_NAMES = (
+    "agent_id",
+    "track_id",
+    "ped_id",
+    "particle_id",
+    "agent",
+    "track",
+    "ped",
+    "pedestrian",
+    "particle",
+    "id",
+)
+SPACE = ("x", "y", "z")
 
 
 def named(columns: Iterable[str], names: Iterable[str]) -> str | None:

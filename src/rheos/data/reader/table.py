@@ -30,18 +30,17 @@ def from_table(frame: pd.DataFrame, options: DataOptions, origin: str) -> Raw:
         SourceError: no time, no target, or a column that is neither numbers nor words.
     """
     notes: list[str] = []
-    table = _with_plain_columns(frame, origin)
-    _refuse_trajectories(table, origin)
+    table = with_plain_columns(frame, origin)
     series = named([str(name) for name in table.columns], SERIES_NAMES)
-    time = _time_column(table, options, series, origin)
+    time = time_column(table, options, series, origin)
     axis = pd.Index(np.arange(len(table))) if time is None else stamps(table[time], options, origin, notes)
     table = table.drop(columns=[time] if time else [])
     names = tuple(name for name in table.columns if name != series)
-    numbers = _numbers(table, names, options, origin, notes)
+    numbers = numbers_of(table, names, options, origin, notes)
     roles = _roles(names, numbers, series is not None, options, origin)
     for name, role in roles.items():
         if role != "ignore" and name not in numbers:
-            _refuse_text(table, name, role, options, origin)
+            refuse_text(table, name, role, origin)
     parts = {
         role: tuple(n for n in names if roles[n] == role)
         for role in ("target", "known_future", "past", "static")
@@ -71,7 +70,12 @@ def from_table(frame: pd.DataFrame, options: DataOptions, origin: str) -> Raw:
     return Raw(origin=origin, layout=layout, sequences=sequences, notes=notes)
 
 
-def _with_plain_columns(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
+def with_plain_columns(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
+    """The table with its index, where that is named, among its columns.
+
+    Raises:
+        SourceError: names of columns clash or have several levels, or there are no rows.
+    """
     if isinstance(frame.columns, pd.MultiIndex):
         raise SourceError(
             f"{origin!r} has column names of several levels", advice="give each column one name"
@@ -98,20 +102,12 @@ def _with_plain_columns(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
     return table
 
 
-def _refuse_trajectories(table: pd.DataFrame, origin: str) -> None:
-    names = {str(name).lower() for name in table.columns}
-    if (
-        {"x", "y"} <= names
-        and names & {"ped", "particle", "agent", "track_id", "agent_id"}
-        and "frame" in names
-    ):
-        raise SourceError(
-            f"{origin!r} holds trajectories (columns {', '.join(table.columns)}), which have no reader yet",
-            advice="give tables, arrays, grids or JSON lines",
-        )
+def time_column(table: pd.DataFrame, options: DataOptions, series: str | None, origin: str) -> str | None:
+    """Name of the time column; None where rows are frames.
 
-
-def _time_column(table: pd.DataFrame, options: DataOptions, series: str | None, origin: str) -> str | None:
+    Raises:
+        SourceError: there is none, or not the one named.
+    """
     columns = tuple(str(name) for name in table.columns)
     if options.time is not None:
         if options.time in columns:
@@ -133,9 +129,14 @@ def _time_column(table: pd.DataFrame, options: DataOptions, series: str | None, 
     return found
 
 
-def _numbers(
+def numbers_of(
     table: pd.DataFrame, names: tuple[str, ...], options: DataOptions, origin: str, notes: list[str]
 ) -> dict[str, Column]:
+    """The columns of numbers among `names`, by name.
+
+    Raises:
+        SourceError: a column is empty, or has text among its numbers.
+    """
     words = tuple(value for value in options.missing if isinstance(value, str))
     numbers: dict[str, Column] = {}
     for name in names:
@@ -204,7 +205,8 @@ def _roles(
     return assign(names, options.roles, default, origin)
 
 
-def _refuse_text(table: pd.DataFrame, name: str, role: Role, options: DataOptions, origin: str) -> None:
+def refuse_text(table: pd.DataFrame, name: str, role: Role, origin: str) -> None:
+    """Say that a column whose role needs numbers holds none."""
     value = table[name].iloc[0]
     raise SourceError(
         f"column {name!r} of {origin!r} cannot be a {role}: it holds no numbers but "

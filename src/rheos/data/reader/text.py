@@ -24,6 +24,16 @@ def text_table(path: Path, options: DataOptions) -> pd.DataFrame:
     if not lines or not text.strip():
         raise SourceError(f"{origin!r} is empty: there is no header line")
     delimiter = options.delimiter or max(",;\t|", key=lines[0].count)
+    if options.columns is not None:
+        fields = len(next(csv.reader([lines[0]], delimiter=delimiter)))
+        if fields != len(options.columns):
+            raise SourceError(
+                f"data.columns names {len(options.columns)} columns and the first line of {origin!r} has "
+                f"{fields} fields",
+                advice="name each once",
+            )
+        text = f"{delimiter.join(options.columns)}\n{text}"
+        lines.insert(0, text.partition("\n")[0])
     header = _header(lines[0], delimiter, origin)
     if not text.partition("\n")[2].strip():
         raise SourceError(f"{origin!r} has a header line and no rows below it")
@@ -60,10 +70,12 @@ def _header(line: str, delimiter: str, origin: str) -> list[str]:
     if twice is not None:
         raise SourceError(f"{origin!r} has two columns named {twice!r}", advice="rename one of them")
     if all(_is_number(name) for name in names):
-        raise SourceError(
-            f"the first line of {origin!r} holds numbers ({line[:40]!r}), not names of columns",
-            advice="write a header line above it",
-        )
+        what = f"the first line of {origin!r} holds numbers ({line[:40]!r}), not names of columns"
+        # Frame and pedestrian are whole numbers, places are not: the files of ETH and UCY.
+        whole = [float(name).is_integer() for name in names]
+        if whole[:2] == [True, True] and len(names) == 4 and not all(whole):
+            raise SourceError(what, {"columns": ["frame", "id", "x", "y"]})
+        raise SourceError(what, advice="write a header line above it, or name them with data.columns=[...]")
     return names
 
 

@@ -1,0 +1,35 @@
+"""How a model was fitted, as its folder and its card tell it."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class History(BaseModel):
+    """What happened when the model was fitted, as its card and report tell it.
+
+    `bounds` holds, by variable, its limits and the share of drawn values that they changed; `sums`, by sum,
+    how far members missed it before they were moved (:meth:`rheos.data.sums.Sums.off`); `modes` the variances
+    of a Gaussian fitted to the training data, `bias` what each preset makes of them.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str = ""
+    fingerprint: str = ""
+    frames: int = 0
+    span: tuple[str, str] = ("", "")
+    cut: tuple[str, ...] = ()
+    steps: int = 0
+    best_step: int = 0
+    seconds: float = 0.0
+    losses: list[tuple[int, float]] = []
+    scores: list[tuple[int, float]] = []
+    parameters: int = 0
+    calibration: dict[str, Any] = {}
+    bounds: dict[str, tuple[float | None, float | None, float]] = {}
+    sums: dict[str, float] = {}
+    modes: list[float] = []
+    bias: dict[str, list[float]] = {}
+    command: str = ""
+    versions: dict[str, str] = {}
