@@ -12,6 +12,7 @@ import torch
 from rheos.core.errors import InputError
 from rheos.core.files import read_json, read_tensors
 from rheos.forecast.forecaster import load, options
+from rheos.forecast.model import FORMAT
 from rheos.forecast.override import parse_words, read_yaml
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "rheos"
@@ -152,9 +153,9 @@ def test_weights_saved_by_torch_are_not_loaded(tmp_path):
 
 
 CONFIGS = (
-    {"format": 1, "recipe": {"process": {"kind": "os.system"}, "horizon": 1, "history": 1}},
-    {"format": 1, "recipe": {"process": {"kind": "dydiff", "_target_": "os.system"}}},
-    {"format": 1, "__class__": "os.system"},
+    {"format": FORMAT, "recipe": {"process": {"kind": "os.system"}, "horizon": 1, "history": 1}},
+    {"format": FORMAT, "recipe": {"process": {"kind": "dydiff", "_target_": "os.system"}}},
+    {"format": FORMAT, "__class__": "os.system"},
     {"py/object": "os.system"},
     [],
     None,
