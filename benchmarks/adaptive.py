@@ -88,7 +88,8 @@ def fixed(scored: Scored, trial: Trial) -> dict[str, Any]:
             learned = learn_steps(denoiser, trial.shape, preset=even, **given)
             errors["learned"][calls], _ = scored.errors(learned.preset)
             logs[calls] = learned.logs
-        sys.stderr.write(f"{calls}: { {k: v[calls].mean() for k, v in errors.items() if calls in v} }\n")
+        told = ", ".join(f"{k} {v[calls].mean():.4f}" for k, v in errors.items() if calls in v)
+        sys.stderr.write(f"{calls} calls: {told}\n")
     gains = {
         rival: {
             calls: list(skill(errors["learned"][fewer], errors[rival][calls]))
@@ -112,7 +113,7 @@ def chosen_on_the_way(scored: Scored) -> list[dict[str, Any]]:
             errors, calls = scored.errors(pair, counter)
             row = {"order": order, "share": share, "needed": counter.needed, "calls": calls}
             found.append(row | {"error": float(errors.mean())})
-            sys.stderr.write(f"{found[-1]}\n")
+            sys.stderr.write(f"order {order}, tolerance {share:g}: {calls} calls, {errors.mean():.4f}\n")
     return found
 
 
