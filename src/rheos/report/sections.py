@@ -266,7 +266,8 @@ def _trust_section(content: Content) -> Section:
             )
         )
     if content.coverage is not None:
-        note = f" {content.coverage.note}" if content.coverage.note else ""
+        note = content.coverage.note
+        note = f" {note[0].upper()}{note[1:]}" if note else ""
         pictures.append(
             Picture(
                 title="Promised and kept intervals",
