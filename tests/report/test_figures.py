@@ -70,7 +70,7 @@ def test_dates_are_dates() -> None:
 
 
 def test_rank_bars_are_shares_over_expected_shares() -> None:
-    counts = np.arange(1, 41)
+    counts = np.arange(1, 42)
     figure = figures.rank_chart(RankHistogram(counts=counts, independent_cases=100))
     bars = figure.axes[0].patches
     assert len(bars) == 20
@@ -78,7 +78,7 @@ def test_rank_bars_are_shares_over_expected_shares() -> None:
     widths = np.array([bar.get_width() for bar in bars])
     assert widths.sum() == pytest.approx(1)
     assert (heights * widths).sum() == pytest.approx(1)
-    assert heights[0] == pytest.approx((1 + 2) / counts.sum() / (2 / 40))
+    assert heights[0] == pytest.approx((1 + 2 + 3) / counts.sum() / (3 / 41))
 
 
 def test_rank_band_holds_nine_of_ten_chance_histograms() -> None:
