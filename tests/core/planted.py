@@ -12,8 +12,10 @@ PLANTED = [
     ("src/rheos/core/keys.py", ".mul_(-2.0).sqrt_()", ".mul_(-1.0).sqrt_()"),
     (
         "src/rheos/core/keys.py",
-        "(radius * torch.cos(angle), radius * torch.sin(angle))",
-        "(radius * torch.cos(angle), radius * torch.cos(angle))",
+        "((angle.cos(), 0), (angle.sin(), 1))",
+        "((angle.cos(), 0), (angle.cos(), 1))",
     ),
+    ("src/rheos/core/keys.py", "_half(product, 1)[::-1], odd", "_half(product, 1), odd"),
+    ("src/rheos/core/keys.py", "pairs.flatten(1)[:, lead :", "pairs.flatten(1)[:, lead % 2 :"),
     ("src/rheos/core/keys.py", "(upper + (lower >> 32)) >> 32", "(upper + (lower >> 32)) >> 31"),
 ]

@@ -7,6 +7,7 @@ for any chunking or order. No global random state is read or changed.
 
 import hashlib
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -18,6 +19,7 @@ from torch import Tensor
 _MASK = 0xFFFFFFFF
 _MULTIPLIER = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
+_CONSTANTS = _MULTIPLIER, _WEYL
 _ROUNDS = 10
 # Entries whose words are made at once on the CPU.
 _PIECE = 8192
@@ -60,25 +62,35 @@ def philox(counter: Sequence[Tensor], key: Sequence[Tensor]) -> tuple[Tensor, Te
     return c0, c1, c2, c3
 
 
-def philox_numpy(counter: Sequence[np.ndarray], key: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """The words of :func:`philox` by numpy, whose unsigned numbers need no masks and cost less a call.
+def philox_numpy(even: np.ndarray, odd: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The words of :func:`philox` by numpy, both halves of a round at once.
+
+    Products are read where they lie in memory, half by half, which takes neither shifts nor masks.
 
     Args:
-        counter: four uint64 arrays holding 32-bit words, broadcastable.
-        key: two uint64 arrays holding 32-bit words, broadcastable.
+        even: words 0 and 2 of the counters, uint32 `(2, ...)`.
+        odd: words 1 and 3 of the counters, uint32 `(2, ...)`.
+        key: uint32 `(2, ...)`, broadcastable.
 
     Returns:
-        Four uint64 arrays of 32-bit words.
+        Words 0 and 2, and words 1 and 3, as they came in; not to be written to.
     """
-    c0, c1, c2, c3 = counter
-    m0, m1, mask, half = (np.uint64(number) for number in (*_MULTIPLIER, _MASK, 32))
-    turns = np.arange(_ROUNDS, dtype=np.uint64).reshape(-1, *(1,) * key[0].ndim)
-    rounds = ((word + turns * np.uint64(weyl)) & mask for word, weyl in zip(key, _WEYL, strict=True))
-    for k0, k1 in zip(*rounds, strict=True):
-        p0, p1 = c0 * m0, c2 * m1
-        c0, c2 = (p1 >> half) ^ c1 ^ k0, (p0 >> half) ^ c3 ^ k1
-        c1, c3 = p1 & mask, p0 & mask
-    return c0, c1, c2, c3
+    multiplier, weyl = (np.array(pair, np.uint64).reshape(2, *(1,) * (even.ndim - 1)) for pair in _CONSTANTS)
+    factor = even.astype(np.uint64)
+    even, products = _half(factor, 0), (np.empty_like(factor), np.empty_like(factor))
+    for turn in range(_ROUNDS):
+        product = products[turn % 2]
+        np.multiply(factor, multiplier, out=product)
+        np.bitwise_xor(_half(product, 1)[::-1], odd, out=even)
+        np.bitwise_xor(even, key + (turn * weyl).astype(np.uint32), out=even)
+        odd = _half(product, 0)[::-1]
+    return even, odd
+
+
+def _half(words: np.ndarray, place: int) -> np.ndarray:
+    """The low (0) or high (1) 32 bits of uint64 words, a view."""
+    halves = words.view(np.uint32).reshape(*words.shape, 2)
+    return np.asarray(halves[..., place if sys.byteorder == "little" else 1 - place])
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,33 +164,43 @@ class Key:
         """The counter's word for what the numbers are for."""
         return (int(self.purpose) << 24) ^ (self.step & 0xFFFFFF)
 
-    def _words(self, count: int, device: torch.device | str, first: int = 0) -> Tensor:
+    def _words(self, first: int, count: int, device: torch.device | str = "cpu") -> Tensor:
         """int64 `(rows, count)`: uniform 32-bit words, from number `first` of the stream on."""
+        blocks = self._blocks(first, count, torch.int64, device).permute(2, 3, 1, 0).flatten(1)
+        return blocks[:, first % 4 : first % 4 + count]
+
+    def _blocks(self, first: int, count: int, dtype: torch.dtype, device: torch.device | str) -> Tensor:
+        """The blocks of four words that hold `count` numbers from `first` on: `(2, 2, rows, blocks)`.
+
+        Word `2 j + i` of each block is at `[i, j]`.
+        """
         start, end = first // 4, -(-(first + count) // 4)
-        on_cpu = torch.device(device).type == "cpu"
-        drawn = self._by_numpy(start, end) if on_cpu else self._by_torch(start, end, device)
-        return drawn[:, first % 4 : first % 4 + count]
+        if torch.device(device).type == "cpu":
+            return self._by_numpy(start, end, dtype)
+        return self._by_torch(start, end, device).to(dtype)
 
     def _by_torch(self, start: int, end: int, device: torch.device | str) -> Tensor:
-        """Blocks of four words, on any device."""
+        """int64 blocks on any device."""
         element = torch.arange(start, end, device=device)[None]
         member, words = self.member.to(device)[:, None], self.words.to(device)
         counter = (element & _MASK, element >> 32, torch.full_like(element, self._stream), member & _MASK)
-        return torch.stack(philox(counter, (words[:, :1], words[:, 1:])), dim=-1).flatten(1)
+        c0, c1, c2, c3 = philox(counter, (words[:, :1], words[:, 1:]))
+        return torch.stack((torch.stack((c0, c2)), torch.stack((c1, c3))))
 
-    def _by_numpy(self, start: int, end: int) -> Tensor:
+    def _by_numpy(self, start: int, end: int, dtype: torch.dtype) -> Tensor:
         """The same on the CPU, in pieces that stay in its cache."""
-        drawn = np.empty((len(self), end - start, 4), np.int64)
-        member, words = self.member.cpu().numpy()[:, None], self.words.cpu().numpy()
-        key = [(words[:, i : i + 1] & _MASK).astype(np.uint64) for i in (0, 1)]
-        piece = max(1, _PIECE // max(len(self), 1))
+        drawn = torch.empty((2, 2, len(self), end - start), dtype=dtype)
+        target, piece = drawn.numpy(), max(1, _PIECE // max(len(self), 1))
+        key = self.words.cpu().numpy().T[:, :, None].astype(np.uint32)
+        member = self.member.cpu().numpy()[:, None] & _MASK
         for first in range(start, end, piece):
-            element = np.arange(first, min(first + piece, end))[None]
-            whole = (element & _MASK, element >> 32, np.full_like(element, self._stream), member & _MASK)
-            counter = [part.astype(np.uint64) for part in whole]
-            for place, word in enumerate(philox_numpy(counter, key)):
-                drawn[:, first - start : first - start + piece, place] = word
-        return torch.from_numpy(drawn).flatten(1)
+            element = np.arange(first, min(first + piece, end))
+            even, odd = np.empty((2, 2, len(self), len(element)), np.uint32)
+            even[0], even[1] = element & _MASK, self._stream
+            odd[0], odd[1] = element >> 32, member
+            here = slice(first - start, first - start + piece)
+            target[0, ..., here], target[1, ..., here] = philox_numpy(even, odd, key)
+        return drawn
 
     def integers(self, high: int, count: int) -> Tensor:
         """Uniform integers in `[0, high)`, int64 `(rows, count)`; bias below high / 2^64.
@@ -187,14 +209,14 @@ class Key:
             high: exclusive upper limit, below 2^31.
             count: how many a row.
         """
-        words = self._words(2 * count, "cpu", 2 * self.skipped).reshape(len(self), count, 2)
+        words = self._words(2 * self.skipped, 2 * count).reshape(len(self), count, 2)
         upper, lower = words[..., 0] * high, words[..., 1] * high
         return (upper + (lower >> 32)) >> 32
 
     def uniform(self, shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
         """Uniform numbers in (0, 1), float64 `(rows, *shape)`, from 32 bits each."""
         count = math.prod(shape)
-        words = self._words(count, device, self.skipped)
+        words = self._words(self.skipped, count, device)
         return ((words.to(torch.float64) + 0.5) * 2.0**-32).reshape(len(self), *shape)
 
     def normal(
@@ -204,13 +226,12 @@ class Key:
         device: torch.device | str = "cpu",
     ) -> Tensor:
         """Standard normal numbers `(rows, *shape)` by Box-Muller from two 32-bit words each pair."""
-        count = math.prod(shape)
-        lead = self.skipped & 1
-        words = self._words(count + lead + ((count + lead) & 1), device, self.skipped - lead)
+        count, lead = math.prod(shape), self.skipped % 4
         work = torch.float64 if dtype == torch.float64 else torch.float32
         # (word + 0.5) / 2^32 stays inside (0, 1] in float32; the logarithm is taken of a number > 0.
-        unit = words.to(work).add_(0.5).mul_(2.0**-32)
-        radius = torch.log(unit[:, 0::2]).mul_(-2.0).sqrt_()
-        angle = unit[:, 1::2] * (2.0 * math.pi)
-        pair = torch.stack((radius * torch.cos(angle), radius * torch.sin(angle)), dim=-1)
-        return pair.flatten(1)[:, lead : lead + count].reshape(len(self), *shape).to(dtype)
+        unit = self._blocks(self.skipped, count, work, device).add_(0.5).mul_(2.0**-32)
+        radius, angle = unit[0].log_().mul_(-2.0).sqrt_(), unit[1].mul_(2.0 * math.pi)
+        pairs = unit.new_empty((*radius.shape[1:], 2, 2))
+        for part, place in ((angle.cos(), 0), (angle.sin(), 1)):
+            torch.mul(radius, part, out=pairs[..., place].permute(2, 0, 1))
+        return pairs.flatten(1)[:, lead : lead + count].reshape(len(self), *shape).to(dtype)
