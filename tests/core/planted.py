@@ -15,7 +15,7 @@ PLANTED = [
         "((angle.cos(), 0), (angle.sin(), 1))",
         "((angle.cos(), 0), (angle.cos(), 1))",
     ),
-    ("src/rheos/core/keys.py", "_half(product, 1)[::-1], odd", "_half(product, 1), odd"),
+    ("src/rheos/core/keys.py", "_halves(product[::-1])", "_halves(product)"),
     ("src/rheos/core/keys.py", "pairs.flatten(1)[:, lead :", "pairs.flatten(1)[:, lead % 2 :"),
     ("src/rheos/core/keys.py", "(upper + (lower >> 32)) >> 32", "(upper + (lower >> 32)) >> 31"),
 ]

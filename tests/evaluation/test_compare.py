@@ -189,8 +189,22 @@ def test_what_is_kept_is_what_was_scored(tmp_path):
     second = compared(["persistence"], source, out=tmp_path / "c", **QUICK).results["persistence"][0].tally
     for name in ("crps", "squared", "variance", "covered", "levels", "loss", "magnitude", "loss_of_sum"):
         assert np.array_equal(np.array(getattr(first, name)), np.array(getattr(second, name)), equal_nan=True)
-    assert np.array_equal(first.histogram, second.histogram)
+    assert np.array_equal(first.bins, second.bins)
+    assert np.array_equal(first.histogram, np.sum(first.bins, axis=0))
     assert np.isnan(second.crps[2]).any()
+
+
+def test_how_far_intervals_can_be_trusted():
+    """Coverage is the score's, within its interval; a histogram with all ranks at one end is not flat."""
+    found = compared(["persistence", "climatology"], tiny.table(), **QUICK)
+    for name in found.results:
+        told, scores = found.reliability(name), found.scores(name)
+        value, low, high = told["coverage_90"]
+        assert value == pytest.approx(scores["coverage_90"]) and low <= value <= high
+        assert 0 < told["flatness"] <= 1
+    tally = found.results["persistence"][0].tally
+    tally.bins[:] = [np.eye(20)[0] * len(row) + np.eye(20)[i % 2] for i, row in enumerate(tally.bins)]
+    assert found.reliability("persistence")["flatness"] < 0.01
 
 
 WRONG = {

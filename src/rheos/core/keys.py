@@ -19,7 +19,6 @@ from torch import Tensor
 _MASK = 0xFFFFFFFF
 _MULTIPLIER = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
-_CONSTANTS = _MULTIPLIER, _WEYL
 _ROUNDS = 10
 # Entries whose words are made at once on the CPU.
 _PIECE = 8192
@@ -75,22 +74,27 @@ def philox_numpy(even: np.ndarray, odd: np.ndarray, key: np.ndarray) -> tuple[np
     Returns:
         Words 0 and 2, and words 1 and 3, as they came in; not to be written to.
     """
-    multiplier, weyl = (np.array(pair, np.uint64).reshape(2, *(1,) * (even.ndim - 1)) for pair in _CONSTANTS)
+    rank = (2, *(1,) * (even.ndim - 1))
+    multiplier, weyl = np.array(_MULTIPLIER, np.uint64).reshape(rank), np.array(_WEYL, np.uint64)
+    turns = np.arange(_ROUNDS, dtype=np.uint64)[:, None] * weyl
     factor = even.astype(np.uint64)
-    even, products = _half(factor, 0), (np.empty_like(factor), np.empty_like(factor))
-    for turn in range(_ROUNDS):
-        product = products[turn % 2]
-        np.multiply(factor, multiplier, out=product)
-        np.bitwise_xor(_half(product, 1)[::-1], odd, out=even)
-        np.bitwise_xor(even, key + (turn * weyl).astype(np.uint32), out=even)
-        odd = _half(product, 0)[::-1]
+    products = np.empty_like(factor), np.empty_like(factor)
+    even, _ = _halves(factor)
+    halves = [_halves(product[::-1]) for product in products]
+    for turn, mixed in enumerate(key + turns.astype(np.uint32).reshape(_ROUNDS, *rank)):
+        low, high = halves[turn % 2]
+        np.multiply(factor, multiplier, out=products[turn % 2])
+        np.bitwise_xor(high, odd, out=even)
+        np.bitwise_xor(even, mixed, out=even)
+        odd = low
     return even, odd
 
 
-def _half(words: np.ndarray, place: int) -> np.ndarray:
-    """The low (0) or high (1) 32 bits of uint64 words, a view."""
-    halves = words.view(np.uint32).reshape(*words.shape, 2)
-    return np.asarray(halves[..., place if sys.byteorder == "little" else 1 - place])
+def _halves(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The low and the high 32 bits of uint64 words, views."""
+    parts = words[..., None].view(np.uint32)
+    first, second = parts[..., 0], parts[..., 1]
+    return (first, second) if sys.byteorder == "little" else (second, first)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Tally:
         covered: share inside the central 90 % interval, likewise.
         levels: coverage of the central 50, 80, 90 and 95 % intervals, `(4,)` a window.
         loss: quantile loss summed over entries, `(level,)` a window, and `magnitude` sum |y|.
-        histogram: ranks gathered into 20 bins of equal probability; a rank that several bins meet is shared.
+        bins: ranks of a window, `(20,)` bins of equal probability; a rank that several bins meet is shared.
     """
 
     area: np.ndarray
@@ -45,7 +45,7 @@ class Tally:
     magnitude: list[float] = field(default_factory=list)
     loss_of_sum: list[np.ndarray] = field(default_factory=list)
     magnitude_of_sum: list[float] = field(default_factory=list)
-    histogram: np.ndarray = field(default_factory=lambda: np.zeros(_BINS))
+    bins: list[np.ndarray] = field(default_factory=list)
 
     def add(self, ensemble: np.ndarray, truth: np.ndarray) -> None:
         """Take in one window.
@@ -72,9 +72,13 @@ class Tally:
         rank = ranks(ensemble, truth, seed=len(self.crps))
         times = np.bincount(rank[~np.isnan(rank)].astype(int), minlength=count + 1)
         below = np.append(0, times.cumsum())
-        self.histogram += np.diff(
-            np.interp(np.linspace(0, count + 1, _BINS + 1), np.arange(count + 2), below)
-        )
+        ends = np.linspace(0, count + 1, _BINS + 1)
+        self.bins.append(np.diff(np.interp(ends, np.arange(count + 2), below)))
+
+    @property
+    def histogram(self) -> np.ndarray:
+        """Ranks of all windows, `(20,)`."""
+        return np.sum(self.bins, axis=0) if self.bins else np.zeros(_BINS)
 
     def _crps(self, ensemble: np.ndarray, truth: np.ndarray) -> np.ndarray:
         score = crps(ensemble, truth)
@@ -111,8 +115,7 @@ class Tally:
         tally = cls(area, sums, circle or Circle())
         for f in fields(cls):
             if f.name not in _GIVEN:
-                values = np.array(content[f.name], np.float64)
-                setattr(tally, f.name, values if f.name == "histogram" else list(values))
+                setattr(tally, f.name, list(np.array(content[f.name], np.float64)))
         return tally
 
     def per_window(self, scale: np.ndarray) -> np.ndarray:

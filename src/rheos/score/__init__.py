@@ -25,7 +25,7 @@ from rheos.score.quantile import (
     sample_quantile,
     weighted_quantile_loss,
 )
-from rheos.score.rank_histogram import pit, rank_histogram, ranks, unevenness
+from rheos.score.rank_histogram import flatness, pit, rank_histogram, ranks, unevenness
 from rheos.score.spectrum import energy_spectrum, spectrum_error
 from rheos.score.spread_skill import rmse, spread, spread_skill, squared_error
 from rheos.score.variogram import variogram_score
@@ -57,6 +57,7 @@ __all__ = [
     "energy_score",
     "energy_spectrum",
     "exceedance",
+    "flatness",
     "fractions",
     "interval_width",
     "mean_difference",

@@ -22,6 +22,11 @@ class Interval(NamedTuple):
     high: float
 
 
+def usual_block(windows: int) -> int:
+    """Windows a block: the cube root of their number, rounded up."""
+    return int(np.ceil(windows ** (1 / 3) - 1e-9))
+
+
 def resampled_means(
     scores: np.ndarray, draws: int = 2000, block: int | None = None, seed: int = 0
 ) -> np.ndarray:
@@ -37,7 +42,7 @@ def resampled_means(
         `(draws, k)`.
     """
     windows = len(scores)
-    length = min(block or int(np.ceil(windows ** (1 / 3) - 1e-9)), windows)
+    length = min(block or usual_block(windows), windows)
     count = -(-windows // length)
     first = Key.of(seed, draws).at(Purpose.BOOTSTRAP).integers(windows, count).numpy()
     index = (first[:, :, None] + np.arange(length)).reshape(draws, -1)[:, :windows] % windows

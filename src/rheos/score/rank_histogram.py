@@ -8,6 +8,7 @@ Delta = sum_r (h_r - n/(M + 1))^2 / (n M/(M + 1)), 1 on average when reliable an
 import numpy as np
 
 from rheos.core.keys import Key, Purpose
+from rheos.score.bootstrap import resampled_means, usual_block
 from rheos.score.entries import as_pair, missing
 
 
@@ -42,6 +43,33 @@ def unevenness(histogram: np.ndarray) -> float:
         return float("nan")
     expected = cases / bins
     return float(((histogram - expected) ** 2).sum() / (expected * (bins - 1)))
+
+
+def flatness(histograms: np.ndarray, draws: int = 2000, seed: int = 0) -> float:
+    """How often a reliable ensemble would have a rank histogram as uneven: a p-value by block bootstrap.
+
+    The windows' histograms are moved so that their mean is flat, then whole blocks of neighboring windows are
+    drawn: what is left is how much chance alone, with the windows' dependence, bends the mean.
+
+    Args:
+        histograms: `(windows, bins)`, in order of time, bins of equal probability.
+        draws: bootstrap draws.
+        seed: of the draws.
+
+    Returns:
+        In (0, 1]; NaN for fewer than 3 windows, or none with a case.
+    """
+    seen = np.asarray(histograms, np.float64)
+    seen = seen[seen.sum(1) > 0]
+    if len(seen) < 3:
+        return float("nan")
+    shares = seen / seen.sum(1, keepdims=True)
+    bent = shares.mean(0) - 1 / shares.shape[1]
+    # Blocks of l among n windows vary less than as many independent blocks would, by 1 - l/n.
+    missed = 1 - usual_block(len(shares)) / len(shares)
+    chance = resampled_means(shares - shares.mean(0), draws, seed=seed) / np.sqrt(missed)
+    as_bent = (np.square(chance).sum(1) >= np.square(bent).sum() * (1 - 1e-12)).sum()
+    return float((1 + as_bent) / (1 + draws))
 
 
 def pit(rank: np.ndarray, members: int, seed: int = 0) -> np.ndarray:

@@ -12,7 +12,7 @@ from rheos.evaluation.comparison.task import Task
 from rheos.evaluation.scorecard import by_window
 from rheos.evaluation.tally import Tally
 from rheos.evaluation.verdict import verdict
-from rheos.score import Interval, aggregate, mean_difference, skill
+from rheos.score import Interval, aggregate, flatness, mean_difference, skill
 
 
 def score_by_window(tally: Tally, score: str, scale: np.ndarray) -> np.ndarray:
@@ -103,6 +103,22 @@ class Comparison:
         sets = [result.tally.scores(channels, self.task.scale) for result in self.results[name]]
         return {key: _mean([scores[key] for scores in sets]) for key in sets[0]}
 
+    def reliability(self, name: str) -> dict[str, Any]:
+        """How far a forecaster's intervals and ranks can be trusted, windows of all seeds averaged.
+
+        Returns:
+            "coverage_90" with its 90 % block-bootstrap interval, and "flatness", how often chance alone would
+            bend a flat rank histogram as much; null where there are too few windows.
+        """
+        tallies, windows = [result.tally for result in self.results[name]], self.task.windows
+        shares = [[aggregate(window) for window in tally.covered] for tally in tallies]
+        covered = by_window(np.mean(shares, axis=0), windows)
+        bins = np.mean([tally.bins for tally in tallies], axis=0)
+        if windows == len(covered):
+            bins = bins.reshape(windows, -1, bins.shape[-1]).sum(1)
+        found = mean_difference(covered, np.zeros(len(covered)))
+        return {"coverage_90": [_number(x) for x in found], "flatness": _number(flatness(bins))}
+
     def spread_over_seeds(self, name: str) -> float | None:
         """Standard deviation over seeds of a forecaster's score; None for a single seed."""
         rows = [score_by_window(r.tally, self.score, self.task.scale) for r in self.results[name]]
@@ -141,6 +157,7 @@ class Comparison:
         return {
             "seeds": [result.seed for result in self.results[name]],
             "scores": self.scores(name),
+            "reliability": self.reliability(name),
             "spread_over_seeds": self.spread_over_seeds(name),
             "against": {s: self._against(name, s) for s in scores},
             "cost": self.cost(name),
