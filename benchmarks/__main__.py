@@ -18,7 +18,8 @@ def main() -> None:
     parser.add_argument("what", nargs="*", default=usual, help=", ".join((*usual, "speed", "pedestrians")))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     parser.add_argument("--time", default="10m", help="training budget of each set")
-    parser.add_argument("--sets", nargs="*", default=list(skill.CASES), help="which sets")
+    parser.add_argument("--sets", nargs="*", default=list(skill.CASES), help="which sets, or `quick`")
+    parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="where runs go on")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of training and forecasting")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where speed is measured")
     parser.add_argument("--scenes", nargs="*", default=list(pedestrians.FOLDS), help="pedestrians left out")
@@ -29,7 +30,8 @@ def main() -> None:
     results = HERE / "results"
     results.mkdir(exist_ok=True)
     if "skill" in chosen.what:
-        skill.run(chosen.data, chosen.time, chosen.sets, chosen.threads, results)
+        names = skill.QUICK if chosen.sets == ["quick"] else chosen.sets
+        skill.run(chosen.data, chosen.time, names, chosen.threads, (chosen.work, results))
     if "cost" in chosen.what:
         cost.run(results)
     if "adaptive" in chosen.what:

@@ -111,8 +111,8 @@ PLANTED = [
     ),
     (
         "src/rheos/evaluation/tally.py",
-        "np.linspace(0, count + 1, _BINS + 1), np.arange(count + 2)",
-        "np.linspace(0, count, _BINS + 1), np.arange(count + 2)",
+        "ends = np.linspace(0, count + 1, _BINS + 1)",
+        "ends = np.linspace(0, count, _BINS + 1)",
         TALLY,
     ),
     (

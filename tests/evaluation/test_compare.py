@@ -200,7 +200,8 @@ def test_how_far_intervals_can_be_trusted():
     for name in found.results:
         told, scores = found.reliability(name), found.scores(name)
         value, low, high = told["coverage_90"]
-        assert value == pytest.approx(scores["coverage_90"]) and low <= value <= high
+        assert value == pytest.approx(scores["coverage_90"])
+        assert low <= value <= high
         assert 0 < told["flatness"] <= 1
     tally = found.results["persistence"][0].tally
     tally.bins[:] = [np.eye(20)[0] * len(row) + np.eye(20)[i % 2] for i, row in enumerate(tally.bins)]

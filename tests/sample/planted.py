@@ -291,7 +291,7 @@ PLANTED = [
         "tests/process/test_coordinates.py",
     ),
     ("src/rheos/core/keys.py", "(word + turn * weyl for", "(word + weyl for", KEYS),
-    ("src/rheos/core/keys.py", "c1, c3 = p1 & mask, p0 & mask", "c1, c3 = p0 & mask, p1 & mask", KEYS),
+    ("src/rheos/core/keys.py", "odd = low\n", "odd = high\n", KEYS),
     (
         "src/rheos/core/keys.py",
         "np.arange(first, min(first + piece, end))",
@@ -347,10 +347,15 @@ PLANTED = [
         "torch.lerp(direction, state.history[0], self.blend)",
         ORDERS,
     ),
-    ("src/rheos/core/keys.py", "device, self.skipped - lead)", "device, self.skipped)", "tests/core"),
-    ("src/rheos/core/keys.py", "pair.flatten(1)[:, lead :", "pair.flatten(1)[:, 0 :", "tests/core"),
+    (
+        "src/rheos/core/keys.py",
+        "self._blocks(self.skipped, count, work",
+        "self._blocks(0, count, work",
+        "tests/core",
+    ),
+    ("src/rheos/core/keys.py", "unit[0].log_().mul_(-2.0)", "unit[1].log().mul_(-2.0)", "tests/core"),
     ("src/rheos/core/keys.py", "first % 4 : first % 4 + count]", ": count]", "tests/core"),
-    ("src/rheos/core/keys.py", '"cpu", 2 * self.skipped)', '"cpu", self.skipped)', "tests/core"),
+    ("src/rheos/core/keys.py", "self._words(2 * self.skipped,", "self._words(self.skipped,", "tests/core"),
     (
         "src/rheos/sample/stream.py",
         "rolled[: steps + delay + 1])[steps:]",
