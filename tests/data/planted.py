@@ -1,5 +1,7 @@
 """Planted errors of windows, codecs, calendar and anchors: (file, line as it is, line gone wrong)."""
 
+UNREST = "tests/data/test_unrest.py"
+
 PLANTED = [
     (
         "src/rheos/data/codec/scale.py",
@@ -98,6 +100,33 @@ PLANTED = [
     ),
     (
         "src/rheos/data/anchor/base.py",
+        "(batch.future - fitted.future(batch)) / fitted.spread(batch)",
+        "batch.future / fitted.spread(batch)",
+        UNREST,
+    ),
+    ("src/rheos/data/anchor/unrest.py", "relative ** (2 * power)", "relative**power", UNREST),
+    ("src/rheos/data/anchor/unrest.py", "_SURE * gain[best]", "0 * gain[best]", UNREST),
+    ("src/rheos/data/anchor/unrest.py", "float(factors[best])", "float(factors[0])", UNREST),
+    (
+        "src/rheos/data/anchor/unrest.py",
+        "history[:, :, None] - batch.lagged[:, :frames]",
+        "history[:, :, None]",
+        UNREST,
+    ),
+    (
+        "src/rheos/data/anchor/unrest.py",
+        "np.where(seen, away, 0.0) ** 2",
+        "np.where(seen, abs(away), 0.0)",
+        UNREST,
+    ),
+    (
+        "src/rheos/data/anchor/unrest.py",
+        "np.nan_to_num(ratio, nan=1.0)",
+        "np.nan_to_num(ratio, nan=0.0)",
+        UNREST,
+    ),
+    (
+        "src/rheos/data/anchor/base.py",
         "away[:, -1] = away[:, -2] if history.shape[1] > 1 else np.nan",
         "away[:, -1] = np.nan",
     ),
@@ -184,8 +213,8 @@ PLANTED = [
     ("src/rheos/data/anchor/base.py", "np.maximum(own, _CELL_FLOOR * typical)", "own"),
     (
         "src/rheos/data/anchor/base.py",
-        "self.scale[frames:] * self.rhythm(batch)",
-        "np.broadcast_to(self.scale[frames:], batch.future.shape)",
+        "for ratio in (self.rhythm, self.unrest)",
+        "for ratio in (self.unrest,)",
     ),
     (
         "src/rheos/data/anchor/base.py",

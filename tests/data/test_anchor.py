@@ -105,7 +105,8 @@ def test_canonical_data_have_unit_variance_at_every_lead(config):
     batch = source.batch(everything(source))
     anchor, scale = config.fit(source, everything(source))(batch)
     canonical = (batch.future - anchor[:, 6:]) / scale[:, 6:]
-    assert np.sqrt((canonical**2).mean(0)) == pytest.approx(1, abs=0.03)
+    # Unrest is one ratio for all leads: what the last season was off tells most of the nearest.
+    assert np.sqrt((canonical**2).mean(0)) == pytest.approx(1, abs=0.04)
     if not isinstance(config, Seasonal):
         ratio = scale[0, 6:, 0] / scale[0, 6, 0]
         assert ratio == pytest.approx(np.sqrt([1, 2, 3]), rel=0.05)

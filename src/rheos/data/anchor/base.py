@@ -2,9 +2,10 @@
 
 An anchor is a point forecast from what is known at the origin. The better it is, the less is left for
 the process to explain; its scale, the residual's root mean square by lead, makes u_0 of about unit
-variance at every lead, and so does the rhythm, its ratio by phase of the calendar's shortest cycle. History
-frames have the last observed value as anchor, and as scale how far such
-frames lie from it, so that the recent path, too, has about unit variance.
+variance at every lead, and so do the rhythm, its ratio by phase of the calendar's shortest cycle, and the
+unrest, its ratio by how far a window's history leaves its season. History frames have the last observed
+value as anchor, and as scale how far such frames lie from it, so that the recent path, too, has about unit
+variance.
 """
 
 from abc import ABC, abstractmethod
@@ -15,12 +16,14 @@ import numpy as np
 
 from rheos.core.method import Method
 from rheos.data.anchor.rhythm import Rhythm
+from rheos.data.anchor.unrest import Unrest, unrest
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 
 CHUNK_BYTES = 64 * 2**20
 _CELL_FLOOR = 0.05
 _RHYTHM_WINDOWS = 3000
+_UNREST_WINDOWS, _UNREST_BLOCKS = 2000, 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +33,12 @@ class FittedAnchor(ABC):
     Attributes:
         scale: `(F, *features)` float32, positive.
         rhythm: ratio of the future's scale by phase of a cycle; None where there is no cycle.
+        unrest: its ratio by what a window's history was like; None where that tells nothing.
     """
 
     scale: np.ndarray
     rhythm: Rhythm | None = None
+    unrest: Unrest | None = None
 
     @abstractmethod
     def future(self, batch: WindowBatch) -> np.ndarray:
@@ -49,16 +54,22 @@ class FittedAnchor(ABC):
         last = last_observed(batch.history)[:, None]
         history = np.broadcast_to(last, batch.history.shape)
         center = np.concatenate([history, self.future(batch)], axis=1).astype(np.float32)
-        if self.rhythm is None:
-            return center, np.broadcast_to(self.scale, center.shape)
         past = np.broadcast_to(self.scale[:frames], history.shape)
-        return center, np.concatenate([past, self.scale[frames:] * self.rhythm(batch)], axis=1)
+        return center, np.concatenate([past, self.spread(batch)], axis=1)
+
+    def spread(self, batch: WindowBatch) -> np.ndarray:
+        """The scale of the future frames, float32 `(b, S, *features)`."""
+        scale = np.broadcast_to(self.scale[batch.history.shape[1] :], batch.future.shape)
+        for ratio in (self.rhythm, self.unrest):
+            scale = scale if ratio is None else scale * ratio(batch)
+        return scale
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """All numbers by name; with the configuration they restore the anchor."""
         rhythm = self.rhythm
         of_rhythm = {} if rhythm is None else {"rhythm_columns": rhythm.columns, "rhythm_ratio": rhythm.ratio}
-        return {"scale": self.scale, **of_rhythm, **self.numbers()}
+        of_unrest = {} if self.unrest is None else self.unrest.to_arrays()
+        return {"scale": self.scale, **of_rhythm, **of_unrest, **self.numbers()}
 
 
 class Anchor(Method, ABC):
@@ -82,16 +93,37 @@ class Anchor(Method, ABC):
         fitted = self.measure(source, indices)
         batches = chunks(source, scattered(indices, _RHYTHM_WINDOWS))
         scale = fitted.scale[source.spec.history :]
-        return replace(fitted, rhythm=Rhythm.measure(source, batches, fitted.future, scale))
+        fitted = replace(fitted, rhythm=Rhythm.measure(source, batches, fitted.future, scale))
+        if len(source.dataset.features) > 1:
+            return fitted  # cells are many, and their errors go together
+        return replace(fitted, unrest=_unrest(source, scattered(indices, _UNREST_WINDOWS), fitted))
 
     def restore(self, arrays: dict[str, np.ndarray]) -> FittedAnchor:
         """Rebuild what `to_arrays` of an anchor fitted with this configuration gave."""
         rest = dict(arrays)
-        scale = rest.pop("scale")
-        if "rhythm_ratio" not in rest:
-            return self.rebuild(scale, rest)
-        rhythm = Rhythm(columns=rest.pop("rhythm_columns"), ratio=rest.pop("rhythm_ratio"))
-        return replace(self.rebuild(scale, rest), rhythm=rhythm)
+        scale, rhythm, unrest = rest.pop("scale"), None, None
+        if "rhythm_ratio" in rest:
+            rhythm = Rhythm(columns=rest.pop("rhythm_columns"), ratio=rest.pop("rhythm_ratio"))
+        if "unrest_power" in rest:
+            unrest = Unrest.from_arrays(rest)
+            rest = {name: value for name, value in rest.items() if not name.startswith("unrest_")}
+        return replace(self.rebuild(scale, rest), rhythm=rhythm, unrest=unrest)
+
+
+def _unrest(source: WindowSource, indices: np.ndarray, fitted: FittedAnchor) -> Unrest | None:
+    """How the scale of a fitted anchor follows a window's history, on training windows."""
+    size, square, count, block = [], [], [], []
+    for batch in chunks(source, indices):
+        residual = (batch.future - fitted.future(batch)) / fitted.spread(batch)
+        size.append(unrest(batch))
+        square.append(np.nansum(residual.astype(np.float64) ** 2, axis=1))
+        count.append(np.isfinite(residual).sum(1))
+        block.append(np.stack([batch.sequence, batch.origin]))
+    if not size:
+        return None
+    sequence, origin = np.concatenate(block, axis=1)
+    of_time = blocks_of(sequence, origin, _UNREST_BLOCKS)
+    return Unrest.measure(np.concatenate(size), np.concatenate(square), np.concatenate(count), of_time)
 
 
 def newest(history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -109,10 +141,15 @@ def last_observed(history: np.ndarray) -> np.ndarray:
 
 def time_blocks(batch: WindowBatch, blocks: int) -> np.ndarray:
     """The block of time of each window: its place between the first and last origin of its sequence."""
-    block = np.zeros(len(batch), int)
-    for sequence in np.unique(batch.sequence):
-        mine = batch.sequence == sequence
-        place = batch.origin[mine] - batch.origin[mine].min()
+    return blocks_of(batch.sequence, batch.origin, blocks)
+
+
+def blocks_of(sequences: np.ndarray, origins: np.ndarray, blocks: int) -> np.ndarray:
+    """:func:`time_blocks` from the windows' sequences and origins `(n,)`."""
+    block = np.zeros(len(origins), int)
+    for sequence in np.unique(sequences):
+        mine = sequences == sequence
+        place = origins[mine] - origins[mine].min()
         block[mine] = blocks * place // (place.max() + 1)
     return block
 
