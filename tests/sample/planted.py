@@ -399,9 +399,9 @@ PLANTED = [
         "own = torch.tensor(0 * self.own_time,",
         NOISY,
     ),
-    ("src/rheos/denoise/objective.py", "q = self.history_noise * key", "q = key", NOISY),
-    ("src/rheos/denoise/objective.py", "(t > 0.0).to", "(at > 0.0).to", NOISY),
-    ("src/rheos/denoise/objective.py", 'update={"history_noise": 0.0}', "update={}", NOISY),
+    ("src/rheos/denoise/noising.py", "q = self.history_noise * key", "q = key", NOISY),
+    ("src/rheos/denoise/noising.py", "(t > 0.0).to", "(at > 0.0).to", NOISY),
+    ("src/rheos/denoise/noising.py", 'update={"history_noise": 0.0}', "update={}", NOISY),
     (
         "src/rheos/sample/course.py",
         "fields[..., :known] = own",
