@@ -4,6 +4,7 @@ The dispersive loss of Wang, He 2025 (arXiv 2506.09027), in the form of MP1 (She
 2507.10543), which is added to MeanFlow's: no pair is drawn together, and no scale of features is preferred.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,7 +28,7 @@ def dispersion(features: Tensor, clips: int) -> Float[Tensor, ""]:
     largest = distance.amax()
     # One clip, or an untrained network that treats all alike, has nothing to keep apart.
     distance = distance / torch.where(largest > 0.0, largest, 1.0)
-    return torch.logsumexp(-distance.flatten(), 0) - torch.log(torch.tensor(float(clips**2)))
+    return torch.logsumexp(-distance.flatten(), 0) - 2.0 * math.log(clips)
 
 
 @contextmanager
