@@ -18,7 +18,7 @@ class Silent(nn.Module):
 
 
 class Exact(FlowMap):
-    """X(u, t, s) of Gaussian data, from the flow's closed form alone: (u_s - A u_t) / (alpha_s - A alpha_t)."""
+    """X(u, t, s) of Gaussian data, from the flow's closed form: (u_s - A u_t) / (alpha_s - A alpha_t)."""
 
     def __init__(self, oracle: GaussianFlow) -> None:
         super().__init__(Silent(), oracle.process)

@@ -187,7 +187,7 @@ def test_share_of_noise_and_time_are_inverse(schedule):
 
 
 def test_what_cannot_be_a_flow_map_is_refused_in_one_sentence():
-    with pytest.raises(IncompatibleError, match=r"Linear is told one level: build it with Shapes\(two_levels"):
+    with pytest.raises(IncompatibleError, match=r"Linear is told one level: build it with Shapes\("):
         FlowMap(nn.Linear(1, 1), Process())
     for process, word in ((TwoSided(), "two_sided"), (Masked(), "masked")):
         with pytest.raises(IncompatibleError, match=word):

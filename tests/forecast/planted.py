@@ -440,4 +440,22 @@ PLANTED = [
         "[*apart]",
         "tests/forecast/test_trajectories.py",
     ),
+    (
+        "src/rheos/forecast/model.py",
+        "return flow_preset(word) if isinstance(self.denoiser, FlowMap)",
+        "return preset(word) if isinstance(self.denoiser, FlowMap)",
+        "tests/forecast/test_flow_map.py",
+    ),
+    (
+        "src/rheos/forecast/model.py",
+        "kind = FlowMap if isinstance(recipe.objective, FlowObjective) else Denoiser",
+        "kind = Denoiser",
+        "tests/forecast/test_flow_map.py",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        "if modes and not isinstance(model.denoiser, FlowMap):",
+        "if modes:",
+        "tests/forecast/test_flow_map.py",
+    ),
 ]

@@ -187,4 +187,40 @@ PLANTED = [
         _TURNS,
     ),
     (_BLOCK, "lengths(mixed)), dim=-1)", "mixed[..., 0]), dim=-1)", _TURNS),
+    (
+        "src/rheos/network/series.py",
+        "ends = None if until is None else until.amin(2)",
+        "ends = None if until is None else level.amin(2)",
+        "tests/network/test_two_levels.py",
+    ),
+    (
+        "src/rheos/network/series.py",
+        "[self._patched(until).mean(3), _lowest(until).expand_as(mean)]",
+        "[mean, _lowest(level).expand_as(mean)]",
+        "tests/network/test_two_levels.py",
+    ),
+    (
+        "src/rheos/network/causal.py",
+        "stacked(level.mT, None if until is None else until.mT)",
+        "stacked(level.mT, None if until is None else level.mT)",
+        "tests/network/test_two_levels.py",
+    ),
+    (
+        "src/rheos/network/field.py",
+        "until.amin((1, 2))[:, None]",
+        "level.amin((1, 2))[:, None]",
+        "tests/network/test_two_levels.py",
+    ),
+    (
+        "src/rheos/network/equivariant.py",
+        "None if until is None else until.amin(1, keepdim=True))",
+        "None if until is None else level.amin(1, keepdim=True))",
+        "tests/network/test_two_levels.py",
+    ),
+    (
+        "src/rheos/network/inputs.py",
+        "return level if until is None else levels_of(until, x, shapes)",
+        "return level",
+        "tests/network/test_two_levels.py",
+    ),
 ]

@@ -1,4 +1,4 @@
-"""Networks of flow maps: told where a step ends, and by themselves where it starts; stages in rows of clips."""
+"""Networks of flow maps: told where a step ends, by themselves where it starts; stages in rows of clips."""
 
 import pytest
 import torch

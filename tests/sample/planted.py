@@ -660,4 +660,28 @@ PLANTED = [
         "model_copy()",
         "tests/sample/test_reflow.py",
     ),
+    (
+        "src/rheos/sample/solver/flow_map.py",
+        "carry(state.u, self.time, self.until)",
+        "carry(state.u, self.time, self.time)",
+        "tests/sample/test_flow_map.py",
+    ),
+    (
+        "src/rheos/sample/sample.py",
+        "        self.calls += 1\n        return cast(Carries",
+        "        return cast(Carries",
+        "tests/sample/test_flow_map.py",
+    ),
+    (
+        "src/rheos/sample/preset.py",
+        "grid=LogSNR(lowest=0.2), evaluations=4",
+        "grid=LogSNR(lowest=0.2), evaluations=3",
+        "tests/sample/test_flow_map.py",
+    ),
+    (
+        "src/rheos/sample/check.py",
+        "isinstance(preset.solver, FlowMapSteps) and not",
+        "isinstance(preset.solver, FlowMapSteps) and",
+        "tests/sample/test_flow_map.py",
+    ),
 ]

@@ -1,4 +1,6 @@
-"""Sampling by a flow map: exact in any number of calls, in all coordinates, and refused where it has no sense."""
+"""Sampling by a flow map: exact in any number of calls, in all coordinates; refused where it has no sense."""
+
+from itertools import pairwise
 
 import pytest
 import torch
@@ -85,7 +87,7 @@ def test_a_learned_map_is_carried_from_node_to_node():
     times = [*chosen.times(flow.process.schedule).times, torch.zeros((), dtype=F64)]
     fields = [flow.process.field(time, FRAMES, context) for time in times]
     u = flow.process.start(context, key, (5, FRAMES, 1))
-    for first, last in zip(fields, fields[1:], strict=False):
+    for first, last in pairwise(fields):
         u = flow.carry(u, first, last, context)
     torch.testing.assert_close(drawn.trajectory[-1], u, rtol=0, atol=1e-6)
     # What is told of the last step is the end of the flow, of the first where the second begins.

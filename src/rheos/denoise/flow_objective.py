@@ -92,9 +92,7 @@ class FlowObjective(Noising, ABC):
         if len(rows):
             with torch.no_grad():
                 some = shown.rows(rows)
-                target[rows] = self.target(flow, some, s[rows], mean.detach()[rows], coins[rows, 3]).to(
-                    target
-                )
+                target[rows] = self.target(flow, some, s[rows], mean[rows], coins[rows, 3]).to(target)
         loss = self.cost(flow, shown, mean - target)
         if self.adaptive > 0.0:
             loss = loss / (loss.detach() + 1e-3) ** self.adaptive

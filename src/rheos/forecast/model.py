@@ -51,8 +51,8 @@ NO_LEVELS = (
 )
 """Why what is about noise levels does not go with tokens."""
 NO_STEPS = (
-    "the model is a flow map (objective=mean_flow or split_mean_flow), which goes from noise to data in 1, 2 or "
-    "4 calls by itself, so there is no solver to tune: forecast with --quality fast, balanced or best."
+    "the model is a flow map (objective=mean_flow or split_mean_flow), which goes from noise to data in 1, 2 "
+    "or 4 calls by itself, so there is no solver to tune: forecast with --quality fast, balanced or best."
 )
 """Why tuning does not go with flow maps."""
 
