@@ -227,7 +227,7 @@ PLANTED = [
     (_TUNING, "whole.grid.times[:last]", "whole.grid.times", _TUNE),
     (_TUNING, "points[-1].off <= min(bounds.values())", "points[-1].off <= max(bounds.values())", _TUNE),
     (_TUNING, "return max(self.bias, self.error)", "return self.bias", _TUNE),
-    ("src/rheos/forecast/model.py", "return self.presets[word] if", "return preset(word) if", _TUNE),
+    ("src/rheos/forecast/model.py", "return self.presets[word]", "return preset(word)", _TUNE),
     (
         "src/rheos/forecast/forecaster.py",
         '"preset": engine.preset.model_dump(mode="json")',
