@@ -107,7 +107,7 @@ def section(figures: dict[str, Any]) -> str:
         "",
         f"The default recipe and the same with one option more, {figures['steps']} training steps each: as a",
         "flow map, one of whose steps takes about twice the time, or with half of the steps on pairs of the",
-        f"model's own (`training.reflow`). Calibrated ensembles of {figures['members']}, same windows and keys;",
+        f"model's own (`training.reflow`). Calibrated ensembles of {figures['members']}; windows, keys alike;",
         f"CRPS in standard deviations, and its gain over the default at {MANY} evaluations (90 %).",
         "`euler` is DDIM, `solver` asks a flow map as the denoiser that it also is.",
         "",
