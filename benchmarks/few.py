@@ -105,9 +105,8 @@ def section(figures: dict[str, Any]) -> str:
     lines = [
         "## One and two evaluations",
         "",
-        f"The default recipe and the same with one option more, {figures['steps']} training steps each: as a",
-        "flow map, one of whose steps takes about twice the time, or with half of the steps on pairs of the",
-        "model's own (`training.reflow`). Ensembles are calibrated and have the same windows and keys, of",
+        f"The default recipe, and the same with one option more, {figures['steps']} training steps each; one",
+        "of a flow map takes about twice the time. Ensembles are calibrated, of the same windows and keys and of",
         f"{figures['members']} members. CRPS is in standard deviations, its gain over the default at {MANY}",
         "evaluations with a 90 % interval.",
         "`euler` is DDIM, `solver` asks a flow map as the denoiser that it also is.",
@@ -119,7 +118,8 @@ def section(figures: dict[str, Any]) -> str:
         for model, found in models.items():
             for one in found["samplers"]:
                 value, low, high = one["gain"]
-                cells = [f"{name}, {found['windows']} windows", model, one["name"], f"{one['crps']:.4f}"]
+                said = " ".join(f"`{word}`" for word in MODELS[model]) or model
+                cells = [f"{name}, {found['windows']} windows", said, one["name"], f"{one['crps']:.4f}"]
                 cells += [f"{value:+.1%} ({low:+.1%} to {high:+.1%})", f"{one['coverage_90']:.3f}"]
                 lines.append(f"| {' | '.join(cells)} |")
     lines += ["", *_verdicts(figures)]
