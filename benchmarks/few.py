@@ -106,7 +106,7 @@ def section(figures: dict[str, Any]) -> str:
         "## One and two evaluations",
         "",
         f"The default recipe, and the same with one option more, {figures['steps']} training steps each; one",
-        "of a flow map takes about twice the time. Ensembles are calibrated, of the same windows and keys and of",
+        "of a flow map takes about twice the time. Ensembles are calibrated, windows and keys the same, of",
         f"{figures['members']} members. CRPS is in standard deviations, its gain over the default at {MANY}",
         "evaluations with a 90 % interval.",
         "`euler` is DDIM, `solver` asks a flow map as the denoiser that it also is.",
