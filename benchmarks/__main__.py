@@ -1,13 +1,14 @@
-"""`python -m benchmarks [skill|cost|adaptive|steps|speed|pedestrians|page] ...`: measure, write the page.
+"""`python -m benchmarks [skill|cost|adaptive|steps|few|speed|pedestrians|page] ...`: measure, write the page.
 
 Figures lie in benchmarks/results as JSON, one file a measurement; docs/benchmarks.md is made from them alone.
-`speed` is measured when asked for, in an environment that has the extra speed-peers; so are `pedestrians`.
+`speed` is measured when asked for, in an environment that has the extra speed-peers; so are `few` and
+`pedestrians`.
 """
 
 import argparse
 from pathlib import Path
 
-from benchmarks import adaptive, cost, page, pedestrians, skill, speed, steps
+from benchmarks import adaptive, cost, few, page, pedestrians, skill, speed, steps
 
 HERE = Path(__file__).parent
 
@@ -15,9 +16,12 @@ HERE = Path(__file__).parent
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     usual = ["skill", "cost", "steps", "adaptive", "page"]
-    parser.add_argument("what", nargs="*", default=usual, help=", ".join((*usual, "speed", "pedestrians")))
+    parser.add_argument(
+        "what", nargs="*", default=usual, help=", ".join((*usual, "few", "speed", "pedestrians"))
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     parser.add_argument("--time", default="10m", help="training budget of each set")
+    parser.add_argument("--steps", type=int, default=4000, help="training steps of each model of few")
     parser.add_argument("--sets", nargs="*", default=list(skill.CASES), help="which sets, or `quick`")
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="where runs go on")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of training and forecasting")
@@ -40,6 +44,8 @@ def main() -> None:
         pedestrians.run(chosen.data, chosen.time, chosen.scenes, chosen.threads, results, chosen.windows)
     if "speed" in chosen.what:
         speed.run(results, HERE.parent / "docs" / "images", chosen.device)
+    if "few" in chosen.what:
+        few.run(chosen.data, chosen.steps, results)
     if "steps" in chosen.what:
         steps.run(results)
     if "page" in chosen.what:

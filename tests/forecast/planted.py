@@ -227,7 +227,7 @@ PLANTED = [
     (_TUNING, "whole.grid.times[:last]", "whole.grid.times", _TUNE),
     (_TUNING, "points[-1].off <= min(bounds.values())", "points[-1].off <= max(bounds.values())", _TUNE),
     (_TUNING, "return max(self.bias, self.error)", "return self.bias", _TUNE),
-    ("src/rheos/forecast/model.py", "return self.presets[word] if", "return preset(word) if", _TUNE),
+    ("src/rheos/forecast/model.py", "return self.presets[word]", "return preset(word)", _TUNE),
     (
         "src/rheos/forecast/forecaster.py",
         '"preset": engine.preset.model_dump(mode="json")',
@@ -439,5 +439,23 @@ PLANTED = [
         "[*apart.swapaxes(1, 2)]",
         "[*apart]",
         "tests/forecast/test_trajectories.py",
+    ),
+    (
+        "src/rheos/forecast/model.py",
+        "return flow_preset(word) if isinstance(self.denoiser, FlowMap)",
+        "return preset(word) if isinstance(self.denoiser, FlowMap)",
+        "tests/forecast/test_flow_map.py",
+    ),
+    (
+        "src/rheos/forecast/model.py",
+        "kind = FlowMap if isinstance(recipe.objective, FlowObjective) else Denoiser",
+        "kind = Denoiser",
+        "tests/forecast/test_flow_map.py",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        "if modes and not isinstance(model.denoiser, FlowMap):",
+        "if modes:",
+        "tests/forecast/test_flow_map.py",
     ),
 ]

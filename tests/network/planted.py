@@ -66,8 +66,8 @@ PLANTED = [
     ),
     (
         _ROOM + "series.py",
-        "level.amin(2), self.embed_channel)",
-        "level.amin(2))",
+        "level.amin(2), self.embed_channel, ends)",
+        "level.amin(2), None, ends)",
         "tests/network/test_backbones.py",
     ),
     (
@@ -159,8 +159,8 @@ PLANTED = [
     ),
     (
         "src/rheos/network/field.py",
-        "torch.cat((level, lowest), dim=-1)",
-        "torch.cat((level.roll(1, 2), lowest), dim=-1).amin(2, True).expand(-1, -1, level.shape[2] + 1)",
+        "for part in (each, _lowest(each))",
+        "for part in (each.amin(2, True).expand_as(each), _lowest(each))",
         "tests/network/test_backbones.py",
     ),
     (_EQUIVARIANT, "(places - origin) / scale * here", "places / scale * here", _TURNS),
@@ -168,7 +168,7 @@ PLANTED = [
     (_EQUIVARIANT, "/ scale[..., None] * known_lag", "/ scale[..., None]", _TURNS),
     (_EQUIVARIANT, "nn.Linear(count, vectors, bias=False)", "nn.Linear(count, vectors)", _TURNS),
     (_EQUIVARIANT, "nn.Linear(vectors, 1, bias=False)", "nn.Linear(vectors, 1)", _TURNS),
-    (_EQUIVARIANT, "shapes.frames, rank, bias=False)", "shapes.frames, rank)", _TURNS),
+    (_EQUIVARIANT, "shapes.frames, rank, bias=False,", "shapes.frames, rank,", _TURNS),
     (_EQUIVARIANT, "present = mask.amin(2)", "present = mask[:, :, 0] * 0 + 1", _TURNS),
     (_EQUIVARIANT, "dim=1, descending=True", "dim=1, descending=False", _TURNS),
     (_EQUIVARIANT, "(first * second).sum(-1)", "(first * second)[..., 0]", _TURNS),
@@ -187,4 +187,40 @@ PLANTED = [
         _TURNS,
     ),
     (_BLOCK, "lengths(mixed)), dim=-1)", "mixed[..., 0]), dim=-1)", _TURNS),
+    (
+        "src/rheos/network/series.py",
+        "ends = None if until is None else until.amin(2)",
+        "ends = None if until is None else level.amin(2)",
+        "tests/network/test_two_levels.py",
+    ),
+    (
+        "src/rheos/network/series.py",
+        "[self._patched(until).mean(3), _lowest(until).expand_as(mean)]",
+        "[mean, _lowest(level).expand_as(mean)]",
+        "tests/network/test_two_levels.py",
+    ),
+    (
+        "src/rheos/network/causal.py",
+        "stacked(level.mT, None if until is None else until.mT)",
+        "stacked(level.mT, None if until is None else level.mT)",
+        "tests/network/test_two_levels.py",
+    ),
+    (
+        "src/rheos/network/field.py",
+        "until.amin((1, 2))[:, None]",
+        "level.amin((1, 2))[:, None]",
+        "tests/network/test_two_levels.py",
+    ),
+    (
+        "src/rheos/network/equivariant.py",
+        "None if until is None else until.amin(1, keepdim=True))",
+        "None if until is None else level.amin(1, keepdim=True))",
+        "tests/network/test_two_levels.py",
+    ),
+    (
+        "src/rheos/network/inputs.py",
+        "return level if until is None else levels_of(until, x, shapes)",
+        "return level",
+        "tests/network/test_two_levels.py",
+    ),
 ]

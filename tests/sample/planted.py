@@ -399,9 +399,9 @@ PLANTED = [
         "own = torch.tensor(0 * self.own_time,",
         NOISY,
     ),
-    ("src/rheos/denoise/objective.py", "q = self.history_noise * key", "q = key", NOISY),
-    ("src/rheos/denoise/objective.py", "(t > 0.0).to", "(at > 0.0).to", NOISY),
-    ("src/rheos/denoise/objective.py", 'update={"history_noise": 0.0}', "update={}", NOISY),
+    ("src/rheos/denoise/noising.py", "q = self.history_noise * key", "q = key", NOISY),
+    ("src/rheos/denoise/noising.py", "(t > 0.0).to", "(at > 0.0).to", NOISY),
+    ("src/rheos/denoise/noising.py", 'update={"history_noise": 0.0}', "update={}", NOISY),
     (
         "src/rheos/sample/course.py",
         "fields[..., :known] = own",
@@ -659,5 +659,29 @@ PLANTED = [
         'model_copy(update={"history_noise": 0.0})',
         "model_copy()",
         "tests/sample/test_reflow.py",
+    ),
+    (
+        "src/rheos/sample/solver/flow_map.py",
+        "carry(state.u, self.time, self.until)",
+        "carry(state.u, self.time, self.time)",
+        "tests/sample/test_flow_map.py",
+    ),
+    (
+        "src/rheos/sample/sample.py",
+        "        self.calls += 1\n        return cast(Carries",
+        "        return cast(Carries",
+        "tests/sample/test_flow_map.py",
+    ),
+    (
+        "src/rheos/sample/preset.py",
+        "grid=LogSNR(lowest=0.2), evaluations=4",
+        "grid=LogSNR(lowest=0.2), evaluations=3",
+        "tests/sample/test_flow_map.py",
+    ),
+    (
+        "src/rheos/sample/check.py",
+        "isinstance(preset.solver, FlowMapSteps) and not",
+        "isinstance(preset.solver, FlowMapSteps) and",
+        "tests/sample/test_flow_map.py",
     ),
 ]

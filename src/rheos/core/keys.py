@@ -38,6 +38,7 @@ class Purpose(IntEnum):
     PROBE = 8
     AUGMENT = 9
     RADIUS = 10
+    INTERVAL = 11
 
 
 def philox(counter: Sequence[Tensor], key: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -23,6 +23,17 @@ class Network(Protocol):
 
 
 @runtime_checkable
+class TwoLevelNetwork(Network, Protocol):
+    """A backbone of a flow map: it may also be told where a step ends. Declares `two_levels`, true."""
+
+    two_levels: bool
+
+    def __call__(self, x: Tensor, level: Tensor, context: Context, until: Tensor | None = None) -> Tensor:
+        """As a network's; `until`, like the level, is where the step ends, None: where it starts."""
+        ...
+
+
+@runtime_checkable
 class CausalNetwork(Network, Protocol):
     """A backbone in which no frame sees a later one, so that finished frames can be remembered.
 
@@ -61,6 +72,15 @@ class Denoise(Protocol):
 
     def __call__(self, u: Tensor, t: Tensor, context: Context) -> Posterior:
         """The posterior of u_0 given `u` at model time `t` (a time field)."""
+        ...
+
+
+@runtime_checkable
+class Carries(Denoise, Protocol):
+    """A flow map: a denoiser that also knows where the flow through u_t leads."""
+
+    def carry(self, u: Tensor, t: Tensor, s: Tensor, context: Context) -> Tensor:
+        """The canonical clip u_s, s nowhere above t (time fields)."""
         ...
 
 

@@ -19,6 +19,7 @@ from rheos.core.time_field import (
 from rheos.denoise.prediction import Prediction, coefficients, input_scale
 from rheos.process.coordinates import Seen
 from rheos.process.process import Process
+from rheos.process.schedule import Schedule
 
 # Grids whose rows are kept: of a forecast there is one, of a fit that draws ensembles a few.
 _KEPT = 4
@@ -81,11 +82,18 @@ def rows(
     means = list(zip(expand_each(table.skip, like), expand_each(table.out, like), strict=True))
     if not bool(table.skip.any()) and bool((table.out == 1.0).all()):
         means = [None] * len(times)
-    told, axes = (per_channel_each(times), 3) if by_channel else (per_frame_each(times), 2)
-    level = clip_level(schedule.log_snr(told)).to(dtype=like.dtype, device=like.device)
-    levels = level.expand(-1, *like.shape[:axes]).contiguous().unbind(0)
+    levels = levels_at(schedule, times, like, by_channel)
     seen = process.coordinates.seen_at(times, like)
     return [Row(*row) for row in zip(scales, seen, levels, means, strict=True)]
+
+
+def levels_at(
+    schedule: Schedule, times: Tensor, like: Tensor, by_channel: bool = False
+) -> tuple[Tensor, ...]:
+    """What a network is told of each of several times; arguments as for :func:`rows`."""
+    told, axes = (per_channel_each(times), 3) if by_channel else (per_frame_each(times), 2)
+    level = clip_level(schedule.log_snr(told)).to(dtype=like.dtype, device=like.device)
+    return level.expand(-1, *like.shape[:axes]).contiguous().unbind(0)
 
 
 # Kept numbers must serve a caller who wants gradients after one who was in inference mode.

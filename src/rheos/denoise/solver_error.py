@@ -22,6 +22,7 @@ from rheos.core.context import Context
 from rheos.core.method import Method
 from rheos.core.time_field import expand
 from rheos.denoise.denoiser import Denoiser
+from rheos.denoise.euler import euler
 from rheos.denoise.prediction import input_scale
 from rheos.process.schedule import Schedule
 
@@ -66,9 +67,9 @@ class SolverError(Method):
         schedule, some = denoiser.process.schedule, slice(None, None, self.every)
         here, known, first = u[some], context.rows(some), answer[some]
         times = [t[some], self._later(schedule, t[some], 1), self._later(schedule, t[some], 2)]
-        middle = _move(schedule, times[0], times[1], here, first)
+        middle = euler(schedule, times[0], times[1], here, first)
         second = denoiser(middle, times[1], known).mean
-        end = _move(schedule, times[1], times[2], middle, 1.5 * second - 0.5 * first)
+        end = euler(schedule, times[1], times[2], middle, 1.5 * second - 0.5 * first)
         gap = denoiser(end, times[2], known).mean - (2.0 * second - first)
         lands = self._after(schedule, times[0], 2) <= schedule.log_snr(times[2].new_tensor(schedule.t_min))
         left = schedule.alpha(times[2]) * input_scale(schedule, times[2], denoiser.sigma_data)
@@ -87,11 +88,3 @@ class SolverError(Method):
         """The time there, not below t_min; clean entries stay clean."""
         there = schedule.time_at(self._after(schedule, t, steps)).clamp(min=schedule.t_min)
         return torch.where(t > 0.0, there, 0.0)
-
-
-def _move(schedule: Schedule, start: Tensor, end: Tensor, u: Tensor, answer: Tensor) -> Tensor:
-    """A u + B D from one time field to a later one; clean entries stay as they are."""
-    clean = start == 0.0
-    kept = torch.where(clean, 1.0, schedule.sigma(end) / torch.where(clean, 1.0, schedule.sigma(start)))
-    gain = torch.where(clean, 0.0, schedule.alpha(end) - kept * schedule.alpha(start))
-    return expand(kept, u) * u + expand(gain, u) * answer

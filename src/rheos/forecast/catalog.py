@@ -7,7 +7,7 @@ from rheos.core.method import Method
 from rheos.data.anchor import ANCHORS
 from rheos.data.codec import CODECS
 from rheos.data.generator import GENERATORS
-from rheos.denoise import MaskedCrossEntropy, Objective
+from rheos.denoise import OBJECTIVES
 from rheos.denoise.time_sampler import TIME_SAMPLERS
 from rheos.denoise.times import TIMES
 from rheos.network import NETWORKS
@@ -19,7 +19,7 @@ from rheos.process.schedule import SCHEDULES
 from rheos.sample.correction import CORRECTIONS
 from rheos.sample.grid import GRIDS
 from rheos.sample.path import PATHS
-from rheos.sample.solver import SOLVERS
+from rheos.sample.solver import FLOW_SOLVERS, SOLVERS
 from rheos.sample.unmasking import UNMASKINGS
 
 ROOMS: dict[str, tuple[type[Method], ...]] = {
@@ -31,12 +31,13 @@ ROOMS: dict[str, tuple[type[Method], ...]] = {
     "codec": CODECS,
     "anchor": ANCHORS,
     "network": NETWORKS,
-    "objective": (Objective, MaskedCrossEntropy),
+    "objective": OBJECTIVES,
     "time_sampler": TIME_SAMPLERS,
     "times": TIMES,
     "grid": GRIDS,
     "path": PATHS,
     "solver": SOLVERS,
+    "flow_solver": FLOW_SOLVERS,
     "correction": CORRECTIONS,
     "unmasking": UNMASKINGS,
     "calibration": CALIBRATIONS,

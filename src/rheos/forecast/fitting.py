@@ -23,11 +23,11 @@ from rheos.data.codec import Chain, Fitted
 from rheos.data.dataset import Dataset, Recording
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
-from rheos.denoise import Denoiser, TokenDenoiser
+from rheos.denoise import FlowMap, FlowObjective, TokenDenoiser
 from rheos.denoise.time_sampler import LogSnrUniform
 from rheos.forecast.draw import ensembles
 from rheos.forecast.health import Health
-from rheos.forecast.held_out import apart, split
+from rheos.forecast.held_out import apart, held_out_score, split
 from rheos.forecast.history import History
 from rheos.forecast.measure import canonical_futures, channel_scale, deviation, mode_variances, solver_bias
 from rheos.forecast.model import FittedModel, denoiser_of, grid_features
@@ -37,7 +37,6 @@ from rheos.forecast.spending import FEWEST_TO_CALIBRATE, Spending
 from rheos.forecast.store import stamp_text
 from rheos.network.shapes import Shapes
 from rheos.process import Masked
-from rheos.score import aggregate, crps
 from rheos.train.loop import Progress, Run, Trained
 from rheos.train.settings import seconds_per_step
 
@@ -96,7 +95,7 @@ class Fitting:
             trained = self._train(model, windows, (first, second), device)
         model.history = self._history(known, trained, model.denoiser)
         model.history.modes = modes
-        if modes:
+        if modes and not isinstance(model.denoiser, FlowMap):
             model.history.bias = solver_bias(model.continuous.process, modes)
         self._calibrate(model, known, windows, second, device)
         model.denoiser.to("cpu")
@@ -126,8 +125,11 @@ class Fitting:
         batch = windows.batch(first[:2])
         features = grid_features(known.layout, windows.exists)
         clip, context = to_context(batch, anchor(batch), coordinates=features, periodic=known.layout.periodic)
-        told = recipe.times == "per_group"
-        shapes = Shapes.of(clip, context).model_copy(update={"channel_levels": told})
+        told = {
+            "channel_levels": recipe.times == "per_group",
+            "two_levels": isinstance(recipe.objective, FlowObjective),
+        }
+        shapes = Shapes.of(clip, context).model_copy(update=told)
         if isinstance(recipe.process, Masked):
             shapes = shapes.model_copy(update={"values": recipe.process.most})
         network = recipe.network.build(shapes, recipe.seed)
@@ -167,7 +169,7 @@ class Fitting:
         chosen = self.recipe.process.estimate(u0, Key.of(self.recipe.seed, 1, "process"))
         if chosen != self.recipe.process:
             model.recipe = self.recipe.model_copy(update={"process": chosen})
-            model.denoiser = Denoiser(model.denoiser.network, chosen.build(anchored=True))
+            model.denoiser = denoiser_of(model.recipe, model.denoiser.network)
 
     @staticmethod
     def _batch(
@@ -329,28 +331,6 @@ class _Rehearsal:
     def undo(self) -> None:
         """Drop the gradients."""
         self._model.zero_grad(set_to_none=True)
-
-
-def held_out_score(
-    model: FittedModel, windows: WindowSource, indices: np.ndarray, members: int, device: str = "cpu"
-) -> float:
-    """Mean fair CRPS in coded units over held-out windows, with the fast preset.
-
-    Args:
-        model: what is trained.
-        windows: of the training span.
-        indices: of the held-out windows.
-        members: of each small ensemble.
-        device: where the network is.
-    """
-    scores = []
-    chosen = model.preset("fast")
-    for batch, values, _ in ensembles(model, windows, indices, members, chosen, "held out", device):
-        state = {name: np.repeat(value, members, axis=0) for name, value in batch.state.items()}
-        coded = model.codec.encode(model.circle.lifted(values.reshape(-1, *values.shape[2:])), state)
-        ensemble = np.moveaxis(coded.reshape(*values.shape[:2], *coded.shape[1:]), 1, 0)
-        scores.append(crps(ensemble, batch.future.astype(np.float64)))
-    return float(aggregate(np.concatenate(scores)))
 
 
 def _truth(known: Dataset, windows: WindowSource, index: int, horizon: int) -> np.ndarray:

@@ -227,7 +227,7 @@ class Forecaster:
 
         Raises:
             InputError: the source, a bound or the time cannot be used.
-            IncompatibleError: the model draws tokens.
+            IncompatibleError: the model draws tokens, or is a flow map.
         """
         tuning = tune(self.model, None if source is None else self.read(source), bound, time, progress)
         self.model.presets = {word: point.preset for word, point in tuning.chosen.items()}

@@ -7,6 +7,9 @@ one season would have to speak for all of them.
 import numpy as np
 
 from rheos.data.window_source import WindowSource
+from rheos.forecast.draw import ensembles
+from rheos.forecast.model import FittedModel
+from rheos.score import aggregate, crps
 
 _HORIZONS = 4  # a block holds at least this many horizons, where the data allow
 _BLOCKS = 10
@@ -93,3 +96,25 @@ def _spaced(windows: WindowSource, held: np.ndarray, step: int) -> np.ndarray:
             chosen.append(int(index))
             last[recording] = origin
     return np.array(chosen, int)
+
+
+def held_out_score(
+    model: FittedModel, windows: WindowSource, indices: np.ndarray, members: int, device: str = "cpu"
+) -> float:
+    """Mean fair CRPS in coded units over held-out windows, with the fast preset.
+
+    Args:
+        model: what is trained.
+        windows: of the training span.
+        indices: of the held-out windows.
+        members: of each small ensemble.
+        device: where the network is.
+    """
+    scores = []
+    chosen = model.preset("fast")
+    for batch, values, _ in ensembles(model, windows, indices, members, chosen, "held out", device):
+        state = {name: np.repeat(value, members, axis=0) for name, value in batch.state.items()}
+        coded = model.codec.encode(model.circle.lifted(values.reshape(-1, *values.shape[2:])), state)
+        ensemble = np.moveaxis(coded.reshape(*values.shape[:2], *coded.shape[1:]), 1, 0)
+        scores.append(crps(ensemble, batch.future.astype(np.float64)))
+    return float(aggregate(np.concatenate(scores)))

@@ -32,7 +32,7 @@ from rheos.data.stay import here
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.data.windows import WindowBatch
-from rheos.denoise import Denoiser, TokenDenoiser
+from rheos.denoise import Denoiser, FlowMap, FlowObjective, TokenDenoiser
 from rheos.forecast.card import card
 from rheos.forecast.health import Health
 from rheos.forecast.history import History
@@ -40,7 +40,7 @@ from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
 from rheos.network.shapes import Shapes
 from rheos.process import Masked
-from rheos.sample.preset import Preset, preset
+from rheos.sample.preset import Preset, flow_preset, preset
 from rheos.sample.unmasking import Unmasking, token_preset
 
 FORMAT = 2
@@ -50,6 +50,11 @@ NO_LEVELS = (
     "and rolling streams are about: its quality 'best' is exact, one call a number."
 )
 """Why what is about noise levels does not go with tokens."""
+NO_STEPS = (
+    "the model is a flow map (objective=mean_flow or split_mean_flow), which goes from noise to data in 1, 2 "
+    "or 4 calls by itself, so there is no solver to tune: forecast with --quality fast, balanced or best."
+)
+"""Why tuning does not go with flow maps."""
 
 
 class Config(BaseModel):
@@ -141,7 +146,9 @@ class FittedModel:
             return word
         if isinstance(word, str) and isinstance(self.denoiser, TokenDenoiser):
             return token_preset(word)
-        return self.presets[word] if isinstance(word, str) and word in self.presets else preset(word)
+        if isinstance(word, str) and word in self.presets:
+            return self.presets[word]
+        return flow_preset(word) if isinstance(self.denoiser, FlowMap) else preset(word)
 
     def source(self, dataset: Dataset) -> WindowSource:
         """Windows of other data of the same layout."""
@@ -302,7 +309,8 @@ def denoiser_of(recipe: Recipe, network: nn.Module, sigma_data: float = 1.0) -> 
     """The denoiser that a recipe's process asks for."""
     if isinstance(recipe.process, Masked):
         return TokenDenoiser(network, recipe.process)
-    return Denoiser(network, recipe.process.build(anchored=True), sigma_data=sigma_data)
+    kind = FlowMap if isinstance(recipe.objective, FlowObjective) else Denoiser
+    return kind(network, recipe.process.build(anchored=True), sigma_data=sigma_data)
 
 
 def grid_features(layout: Layout, exists: np.ndarray) -> np.ndarray | None:

@@ -16,7 +16,7 @@ from rheos.data.codec.scale import Scale
 from rheos.data.dataset import Dataset
 from rheos.data.options import DataOptions, closest
 from rheos.data.windows import WindowSpec
-from rheos.denoise import MaskedCrossEntropy, Objective
+from rheos.denoise import OBJECTIVES, MaskedCrossEntropy, Noising, Objective
 from rheos.forecast.override import build, merge, spelled_out
 from rheos.network import NETWORKS, SeriesNetwork
 from rheos.process import LINEAR_FACES, TOKEN_PROCESSES, Masked, TwoSided
@@ -28,7 +28,7 @@ Name = Annotated[str, BeforeValidator(str)]
 AnyAnchor: Any = one_of(ANCHORS)
 AnyProcess: Any = one_of((*PROCESSES, *TOKEN_PROCESSES))
 AnyNetwork: Any = one_of(NETWORKS)
-AnyObjective: Any = one_of((Objective, MaskedCrossEntropy))
+AnyObjective: Any = one_of(OBJECTIVES)
 AnyCalibration: Any = one_of(CALIBRATIONS)
 
 # What goes with tokens: the word `process=masked` alone stands for all of it.
@@ -194,7 +194,7 @@ class Recipe(BaseModel):
     @property
     def times(self) -> str:
         """How the times of a clip's frames and variables go together at training, by its word."""
-        return self.objective.times.name() if isinstance(self.objective, Objective) else "shared"
+        return self.objective.times.name() if isinstance(self.objective, Noising) else "shared"
 
     def grouped(self, channels: tuple[str, ...]) -> tuple[int, ...]:
         """For each variable the number of its group, in order of appearance.

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rheos.core.errors import InputError
+from rheos.core.errors import IncompatibleError, InputError
 from rheos.data.dataset import Dataset
-from rheos.forecast.model import FittedModel
+from rheos.denoise import FlowMap
+from rheos.forecast.model import NO_STEPS, FittedModel
 from rheos.forecast.trial import PILOT, Trial
 from rheos.process.schedule import Schedule
 from rheos.sample.error_profile import ErrorProfile
@@ -117,10 +118,11 @@ def tune(
 
     Raises:
         InputError: a bound or the time cannot be used, or too little is known of the training data.
-        IncompatibleError: the model draws tokens.
+        IncompatibleError: the model draws tokens, or is a flow map.
     """
     bounds, allowed = _bounds(bound), _time(time)
-    _ = model.continuous  # raises: tokens have no solver to choose
+    if isinstance(model.continuous, FlowMap):  # raises for tokens: they have no solver to choose
+        raise IncompatibleError(NO_STEPS)
     total = REFERENCE.evaluations + len({s.declared_order for s in SOLVERS_TRIED}) * PILOT + 2 * sum(CALLS)
     done = 0
 

@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from rheos.core.context import Context
 from rheos.network.attention import Attention
-from rheos.network.embedding import LevelEmbedding
-from rheos.network.inputs import entry_inputs, frame_inputs, levels_of
+from rheos.network.embedding import LevelEmbedding, stacked
+from rheos.network.inputs import entry_inputs, frame_inputs, levels_of, until_of
 from rheos.network.linear_path import ChannelModes
 from rheos.network.modulation import AdaptiveNorm, Modulated, zeroed
 from rheos.network.shapes import Shapes
@@ -100,23 +100,30 @@ class CausalBlock(nn.Module):
 class CausalLinear(nn.Module):
     """The linear path from all inputs of a channel within reach to its present frame; 0 at the start."""
 
-    def __init__(self, inputs: int, span: int, rank: int, modes: ChannelModes | None = None) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        span: int,
+        rank: int,
+        modes: ChannelModes | None = None,
+        two_levels: bool = False,
+    ) -> None:
         super().__init__()
         self.span = span
         self.modes = modes
-        self.level = LevelEmbedding(1, rank)
+        self.level = LevelEmbedding(1 + two_levels, rank)
         self.gain = zeroed(nn.Linear(rank, rank))
         self.reduce = nn.Conv1d(inputs, rank, span)
         self.expand = zeroed(nn.Linear(rank, 1))
 
-    def forward(self, inputs: Tensor, level: Tensor, channels: Tensor, past: Tensor | None) -> Tensor:
-        """Map `(b, channel, f, k)` at each frame's level `(b, 1 or channel, f)` to `(b, channel, f)`."""
+    def forward(self, inputs: Tensor, levels: Tensor, channels: Tensor, past: Tensor | None) -> Tensor:
+        """Map `(b, channel, f, k)` at each frame's levels `(b, 1 or channel, f, n)` to `(b, channel, f)`."""
         frames = inputs.shape[2]
         if past is not None:
             inputs = torch.cat((past, inputs), 2)
         inputs = functional.pad(inputs, (0, 0, max(0, frames + self.span - 1 - inputs.shape[2]), 0))
         reduced = self.reduce(inputs.flatten(0, 1).mT).mT.unflatten(0, inputs.shape[:2])
-        told = functional.silu(self.level(level[..., None]))
+        told = functional.silu(self.level(levels))
         hidden = (1 + self.gain(told)) * reduced
         if self.modes is not None:
             hidden = hidden + self.modes(reduced, told, channels)
@@ -156,26 +163,33 @@ class CausalSeriesNet(nn.Module):
         """
         super().__init__()
         self.shapes, self.span, self.sinks = shapes, reach, sinks
-        self.channel_levels = shapes.channel_levels
+        self.channel_levels, self.two_levels = shapes.channel_levels, shapes.two_levels
         self.embed_entries = nn.Linear(shapes.entry_inputs - 1, width)
         self.embed_frames = nn.Linear(shapes.frame_inputs - 1, width)
         self.embed_channel = nn.Parameter(0.5 * torch.randn(shapes.channels, width))
-        self.embed_level = LevelEmbedding(1, width)
+        self.embed_level = LevelEmbedding(1 + shapes.two_levels, width)
         self.blocks = nn.ModuleList(
             CausalBlock(width, heads, expansion, shapes.channels, reach) for _ in range(depth)
         )
         self.final = AdaptiveNorm(width, width)
         self.head = zeroed(nn.Linear(width, 1))
         modes = ChannelModes(rank, width, shapes.channels) if shapes.channels > 1 else None
-        self.linear = CausalLinear(shapes.entry_inputs - 1, reach, rank, modes)
+        self.linear = CausalLinear(shapes.entry_inputs - 1, reach, rank, modes, shapes.two_levels)
 
-    def forward(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
+    @property
+    def stages(self) -> nn.ModuleList:
+        """The modules whose outputs are hidden features, of clip after clip."""
+        return self.blocks
+
+    def forward(self, x: Tensor, level: Tensor, context: Context, until: Tensor | None = None) -> Tensor:
         """Map a seen clip `(b, f, channel)` and its level `(b, f)` or `(b, f, channel)` to the clip's shape.
+
+        Where a step ends, `until`, is like the level.
 
         Raises:
             IncompatibleError: channels or context are not of the sizes the network was built for.
         """
-        return self._run(x, level, context, None)[0]
+        return self._run(x, level, context, None, until)[0]
 
     def answer(self, x: Tensor, level: Tensor, context: Context, memory: Memory) -> Tensor:
         """What :meth:`forward` says of these frames where those remembered come before them."""
@@ -203,12 +217,18 @@ class CausalSeriesNet(nn.Module):
         return self.shapes.model_copy(update={"history": history})
 
     def _run(
-        self, x: Tensor, level: Tensor, context: Context, memory: Memory | None
+        self,
+        x: Tensor,
+        level: Tensor,
+        context: Context,
+        memory: Memory | None,
+        until: Tensor | None = None,
     ) -> tuple[Tensor, Memory]:
         level = levels_of(level, x, self.shapes)
+        until = until_of(until, level, x, self.shapes)
         entries, told = self._inputs(x, level, context)
-        level = level.mT
-        condition = self.embed_level(level[..., None]) + self.embed_frames(told)[:, None]
+        levels = stacked(level.mT, None if until is None else until.mT)
+        condition = self.embed_level(levels) + self.embed_frames(told)[:, None]
         tokens = self.embed_entries(entries) + self.embed_channel[:, None] + condition
         condition = functional.silu(condition)
         before = 0 if memory is None else memory.count
@@ -224,7 +244,7 @@ class CausalSeriesNet(nn.Module):
             pairs.append(pair)
         answer = self.head(self.final(tokens, condition))[..., 0]
         past_inputs = None if memory is None else memory.inputs
-        answer = answer + self.linear(entries, level, self.embed_channel, past_inputs)
+        answer = answer + self.linear(entries, levels, self.embed_channel, past_inputs)
         inputs = entries if past_inputs is None else torch.cat((past_inputs, entries), 2)
         return answer.transpose(1, 2), self._kept(before + x.shape[1], places, pairs, inputs)
 

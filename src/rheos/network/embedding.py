@@ -29,6 +29,11 @@ def sinusoid(values: Tensor, width: int, longest: float, shortest: float) -> Ten
     return torch.cat((angle.cos(), angle.sin()), dim=-1)
 
 
+def stacked(*levels: Tensor | None) -> Tensor:
+    """Levels of one shape along a last axis, without those that are not told."""
+    return torch.stack([level for level in levels if level is not None], dim=-1)
+
+
 class LevelEmbedding(nn.Module):
     """Some levels (log_snr, +-20) to a vector: sinusoids and a two-layer perceptron."""
 

@@ -16,9 +16,9 @@ from torch.nn import functional
 
 from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
-from rheos.network.embedding import LevelEmbedding, PositionEmbedding
+from rheos.network.embedding import LevelEmbedding, PositionEmbedding, stacked
 from rheos.network.equivariant_block import AlongFrames, AmongAgents, WithinNode, lengths
-from rheos.network.inputs import frame_inputs, given, over_clip
+from rheos.network.inputs import frame_inputs, given, over_clip, until_of
 from rheos.network.linear_path import LinearPath
 from rheos.network.modulation import AdaptiveNorm, zeroed
 from rheos.network.shapes import Shapes
@@ -45,12 +45,12 @@ class EquivariantNet(nn.Module):
             rank: rank of the linear path.
         """
         super().__init__()
-        self.shapes = shapes
+        self.shapes, self.two_levels = shapes, shapes.two_levels
         self.constants = shapes.static // shapes.space[0]
         self.of_frames = shapes.model_copy(update={"static": 0})
         count = 2 + shapes.lags
         geometries = 2 if shapes.anchor else 1
-        self.embed_level = LevelEmbedding(2, width)
+        self.embed_level = LevelEmbedding(4 if shapes.two_levels else 2, width)
         self.embed_frames = nn.Linear(self.of_frames.frame_inputs, width)
         self.embed_position = PositionEmbedding(shapes.frames, width)
         self.embed_node = nn.Linear(2 + self.constants + count * (count + 1) // 2, width)
@@ -61,18 +61,28 @@ class EquivariantNet(nn.Module):
         self.final = AdaptiveNorm(width, width)
         self.weigh = nn.Linear(width, vectors)
         self.leave = zeroed(nn.Linear(vectors, 1, bias=False))
-        self.linear = LinearPath(shapes.frames * 2 * count, shapes.frames, rank, bias=False)
+        self.linear = LinearPath(
+            shapes.frames * 2 * count, shapes.frames, rank, bias=False, two_levels=shapes.two_levels
+        )
 
-    def _condition(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
+    @property
+    def stages(self) -> nn.ModuleList:
+        """The modules whose outputs are hidden features, of clip after clip."""
+        return self.within
+
+    def _condition(self, x: Tensor, level: Tensor, context: Context, until: Tensor | None) -> Tensor:
         """What each frame is told, `(b, f, 1, width)`."""
-        lowest = level.amin(1, keepdim=True).expand_as(level)
+        known = [each for each in (level, until) if each is not None]
+        levels = [part for each in known for part in (each, each.amin(1, keepdim=True).expand_as(each))]
         leads = torch.arange(x.shape[1], device=x.device, dtype=x.dtype) - self.shapes.history
         told = frame_inputs(x, level, replace(context, static=None), self.of_frames)
-        found = self.embed_level(torch.stack((level, lowest), dim=-1)) + self.embed_frames(told)
+        found = self.embed_level(stacked(*levels)) + self.embed_frames(told)
         return (found + self.embed_position(leads))[:, :, None]
 
-    def forward(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor, context: Context, until: Tensor | None = None) -> Tensor:
         """Map a seen clip `(b, f, space, agent)` and its level `(b, f)` to the clip's shape.
+
+        Where a step ends, `until`, is like the level.
 
         Raises:
             IncompatibleError: clip or context are not of the sizes the network was built for.
@@ -84,7 +94,10 @@ class EquivariantNet(nn.Module):
             )
         mask = x.new_ones(x.shape) if context.mask is None else given(context.mask, x.shape, "mask", x)
         level = level.to(dtype=x.dtype, device=x.device).expand(x.shape[:2])
-        condition = self._condition(x, level, context)
+        until = until_of(until, level[..., None], x, self.shapes)
+        until = None if until is None else until[..., 0]
+        condition = self._condition(x, level, context, until)
+        lowest = (level.amin(1, keepdim=True), None if until is None else until.amin(1, keepdim=True))
         present = mask.amin(2)
         constants = given(context.static, (len(x), self.constants * x.shape[3]), "constants of agents", x)
         nodes = _Nodes(
@@ -95,12 +108,12 @@ class EquivariantNet(nn.Module):
         seen = (present > 0).any(1)
         most = int(seen.sum(1).max())
         if most == seen.shape[1]:
-            return self._answer(nodes, condition, level).transpose(2, 3)
+            return self._answer(nodes, condition, *lowest).transpose(2, 3)
         # Agents who are not there cost as much as others: only as many are looked at as are in one clip.
         who = torch.argsort(seen.to(torch.uint8), dim=1, descending=True, stable=True)[:, :most]
         answer = torch.zeros_like(x)
         if most:
-            found = self._answer(nodes.pick(who), condition, level).transpose(2, 3)
+            found = self._answer(nodes.pick(who), condition, *lowest).transpose(2, 3)
             answer.scatter_(3, who[:, None, None].expand(found.shape), found)
         return answer
 
@@ -128,8 +141,8 @@ class EquivariantNet(nn.Module):
         late = (lags - origin[:, :, :, None]) / scale[..., None] * known_lag * here[..., None]
         return places, origin, scale, torch.cat((torch.stack(found, dim=3), late), dim=3)
 
-    def _answer(self, nodes: "_Nodes", condition: Tensor, level: Tensor) -> Tensor:
-        """Canonical vectors `(b, f, n, d)`."""
+    def _answer(self, nodes: "_Nodes", condition: Tensor, level: Tensor, until: Tensor | None) -> Tensor:
+        """Canonical vectors `(b, f, n, d)`, from the clip's lowest levels `(b, 1)`."""
         present, given = nodes.present, nodes.vectors
         pairs = present[..., :, None] * present[..., None, :]
         pairs = pairs * (1 - torch.eye(present.shape[2], dtype=pairs.dtype, device=pairs.device))
@@ -146,7 +159,7 @@ class EquivariantNet(nn.Module):
         answer = self.leave(weighed.transpose(3, 4))[..., 0]
         others = torch.einsum("bfij,bfjkd->bfikd", pairs, given)
         lines = torch.cat((given, others), dim=3).permute(0, 2, 4, 1, 3)
-        linear = self.linear(lines.flatten(3).flatten(1, 2), level.amin(1, keepdim=True))
+        linear = self.linear(lines.flatten(3).flatten(1, 2), level, until=until)
         linear = linear.unflatten(1, lines.shape[1:3]).permute(0, 3, 1, 2)
         return (answer + linear) * present[..., None]
 

@@ -22,7 +22,7 @@ from rheos.network.field_block import (
     ResidualBlock,
     complete,
 )
-from rheos.network.inputs import entry_inputs, frame_inputs, levels_of
+from rheos.network.inputs import entry_inputs, frame_inputs, levels_of, until_of
 from rheos.network.linear_path import LinearPath
 from rheos.network.modulation import Modulated, zeroed
 from rheos.network.shapes import Shapes
@@ -147,11 +147,11 @@ class FieldNet(nn.Module):
         """
         super().__init__()
         self.shapes = shapes
-        self.channel_levels = shapes.channel_levels
+        self.channel_levels, self.two_levels = shapes.channel_levels, shapes.two_levels
         wraps = shapes.periodic or (False,) * len(shapes.space)
         self.periodic: Periodic = (wraps[0], wraps[1]) if len(wraps) == 2 else (False, wraps[0])
         condition = 2 * max(widths)
-        self.embed_level = LevelEmbedding(shapes.levels + 1, condition)
+        self.embed_level = LevelEmbedding((shapes.levels + 1) * (1 + shapes.two_levels), condition)
         self.embed_frames = nn.Linear(shapes.frame_inputs, condition)
         self.embed_position = PositionEmbedding(shapes.frames, condition)
         inputs = shapes.channels * shapes.entry_inputs + shapes.coordinates
@@ -163,14 +163,21 @@ class FieldNet(nn.Module):
         self.film = zeroed(nn.Linear(condition, 2 * detail))
         self.leave = GridConvolution(detail, shapes.channels, self.periodic)
         zeroed(self.leave.convolution)
-        self.linear = LinearPath(shapes.frames * inputs, shapes.frames * shapes.channels, rank)
+        self.linear = LinearPath(
+            shapes.frames * inputs, shapes.frames * shapes.channels, rank, two_levels=shapes.two_levels
+        )
 
-    def _condition(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
+    @property
+    def stages(self) -> nn.ModuleList:
+        """The modules whose outputs are hidden features, of clip after clip."""
+        return self.body.down
+
+    def _condition(self, x: Tensor, level: Tensor, context: Context, until: Tensor | None) -> Tensor:
         """What each frame is told, `(b, f, condition)`: levels, calendar, covariates, place."""
-        lowest = level.amin((1, 2), keepdim=True).expand(*x.shape[:2], 1)
+        levels = [part for each in (level, until) if each is not None for part in (each, _lowest(each))]
         leads = torch.arange(x.shape[1], device=x.device, dtype=x.dtype) - self.shapes.history
         return functional.silu(
-            self.embed_level(torch.cat((level, lowest), dim=-1))
+            self.embed_level(torch.cat(levels, dim=-1))
             + self.embed_frames(frame_inputs(x, level.amin(2), context, self.shapes))
             + self.embed_position(leads)
         )
@@ -185,8 +192,10 @@ class FieldNet(nn.Module):
             entries = torch.cat((entries, where.expand(*x.shape[:2], *where.shape)), dim=2)
         return entries.reshape(*entries.shape[:3], -1, x.shape[-1]).permute(0, 1, 3, 4, 2)
 
-    def forward(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor, context: Context, until: Tensor | None = None) -> Tensor:
         """Map a seen clip `(b, f, channel, *space)` and level `(b, f)`, or `(b, f, channel)`, to its shape.
+
+        Where a step ends, `until`, is like the level.
 
         Raises:
             IncompatibleError: clip or context are not of the sizes the network was built for.
@@ -197,7 +206,8 @@ class FieldNet(nn.Module):
                 f"frames and {len(self.shapes.space)} spatial axes; build it with the Shapes of this data."
             )
         level = levels_of(level, x, self.shapes)
-        condition = self._condition(x, level, context)
+        until = until_of(until, level, x, self.shapes)
+        condition = self._condition(x, level, context, until)
         grid = self._grid(x, context)
         detail = self.enter(grid.flatten(0, 1).contiguous())
         body = self.split(self.body(self.merge(detail), condition), detail)
@@ -205,5 +215,11 @@ class FieldNet(nn.Module):
         hidden = torch.addcmul(shift, self.norm(detail + body), 1 + scale)
         answer = self.leave(functional.silu(hidden)).permute(0, 3, 1, 2).reshape(x.shape)
         pixels = grid.movedim(1, 3).flatten(1, 2).flatten(2)
-        linear = self.linear(pixels, level.amin((1, 2))[:, None])
+        ends = None if until is None else until.amin((1, 2))[:, None]
+        linear = self.linear(pixels, level.amin((1, 2))[:, None], until=ends)
         return answer + linear.transpose(1, 2).reshape(x.shape)
+
+
+def _lowest(level: Tensor) -> Tensor:
+    """The clip's lowest level, for each frame `(b, f, 1)`."""
+    return level.amin((1, 2), keepdim=True).expand(*level.shape[:2], 1)

@@ -25,6 +25,16 @@ def levels_of(level: Tensor, x: Tensor, shapes: Shapes) -> Tensor:
     return told.expand(*x.shape[:2], shapes.levels)
 
 
+def until_of(until: Tensor | None, level: Tensor, x: Tensor, shapes: Shapes) -> Tensor | None:
+    """The levels where a step ends, as `levels_of` gives `level`: that itself where none is told.
+
+    None for a network that knows one level only.
+    """
+    if not shapes.two_levels:
+        return None
+    return level if until is None else levels_of(until, x, shapes)
+
+
 def given(value: Tensor | None, shape: Sequence[int], name: str, like: Tensor) -> Tensor:
     """The value, or zeros where the context has none.
 

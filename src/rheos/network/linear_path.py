@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rheos.network.embedding import LevelEmbedding
+from rheos.network.embedding import LevelEmbedding, stacked
 from rheos.network.modulation import zeroed
 
 # What the channels of wide tables have in common is a matter of few factors.
@@ -53,23 +53,27 @@ class LinearPath(nn.Module):
         rank: int,
         modes: ChannelModes | None = None,
         bias: bool = True,
+        two_levels: bool = False,
     ) -> None:
         super().__init__()
-        self.level = LevelEmbedding(1, rank)
+        self.level = LevelEmbedding(1 + two_levels, rank)
         self.gain = zeroed(nn.Linear(rank, rank))
         self.reduce = nn.Linear(inputs, rank, bias=bias)
         self.expand = zeroed(nn.Linear(rank, outputs, bias=bias))
         self.modes = modes
 
-    def forward(self, inputs: Tensor, level: Tensor, channels: Tensor | None = None) -> Tensor:
+    def forward(
+        self, inputs: Tensor, level: Tensor, channels: Tensor | None = None, until: Tensor | None = None
+    ) -> Tensor:
         """Map `(b, n, inputs)` at the lowest level of the clip `(b, 1)`, or of each, to `(b, n, outputs)`.
 
         Args:
             inputs: of each row.
             level: of each clip, or of each row.
             channels: what tells the rows apart, `(n, width)`; needed where they meet in modes.
+            until: the level where a step ends, like `level`; given where the path knows two levels.
         """
-        told = functional.silu(self.level(level[..., None]))
+        told = functional.silu(self.level(stacked(level, until)))
         reduced = self.reduce(inputs)
         hidden = (1 + self.gain(told)) * reduced
         if self.modes is not None and channels is not None:

@@ -15,8 +15,8 @@ from torch.utils.checkpoint import checkpoint
 from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.network.attention import Attention
-from rheos.network.embedding import LevelEmbedding, PositionEmbedding
-from rheos.network.inputs import entry_inputs, frame_inputs, levels_of, token_inputs
+from rheos.network.embedding import LevelEmbedding, PositionEmbedding, stacked
+from rheos.network.inputs import entry_inputs, frame_inputs, levels_of, token_inputs, until_of
 from rheos.network.linear_path import ChannelModes, LinearPath
 from rheos.network.modulation import AdaptiveNorm, Modulated, zeroed
 from rheos.network.shapes import Shapes
@@ -71,7 +71,7 @@ class SeriesNet(nn.Module):
         """
         super().__init__()
         self.shapes = shapes
-        self.channel_levels = shapes.channel_levels
+        self.channel_levels, self.two_levels = shapes.channel_levels, shapes.two_levels
         self.patch = patch
         self.recompute = recompute
         # Patches meet at the origin: none holds both history and future.
@@ -81,7 +81,7 @@ class SeriesNet(nn.Module):
         self.embed_frames = nn.Linear(patch * shapes.frame_inputs, width)
         self.embed_position = PositionEmbedding(shapes.frames, width)
         self.embed_channel = nn.Parameter(0.5 * torch.randn(shapes.channels, width))
-        self.embed_level = LevelEmbedding(3, width)
+        self.embed_level = LevelEmbedding(5 if shapes.two_levels else 3, width)
         self.blocks = nn.ModuleList(
             SeriesBlock(width, heads, expansion, shapes.channels) for _ in range(depth)
         )
@@ -89,30 +89,50 @@ class SeriesNet(nn.Module):
         answers = max(1, shapes.values)
         self.head = zeroed(nn.Linear(width, patch * answers))
         modes = ChannelModes(rank, width, shapes.channels) if shapes.channels > 1 else None
-        self.linear = LinearPath(shapes.frames * shapes.entry_inputs, shapes.frames * answers, rank, modes)
+        self.linear = LinearPath(
+            shapes.frames * shapes.entry_inputs,
+            shapes.frames * answers,
+            rank,
+            modes,
+            two_levels=shapes.two_levels,
+        )
+
+    @property
+    def stages(self) -> nn.ModuleList:
+        """The modules whose outputs are hidden features, of clip after clip."""
+        return self.blocks
 
     def _patches(self, values: Tensor) -> Tensor:
         """Cut `(..., f, k)` into `(..., patch, frames of a patch * k)`, padded by zeros."""
         padded = functional.pad(values, (0, 0, self.before, self.after))
         return padded.unflatten(-2, (-1, self.patch)).flatten(-2)
 
-    def _condition(self, level: Tensor, frames: Tensor) -> Tensor:
+    def _patched(self, level: Tensor) -> Tensor:
+        """Cut levels `(b, 1 or channel, f)` into patches, those at the ends repeated."""
+        padded = functional.pad(level, (self.before, self.after), mode="replicate")
+        return padded.unflatten(2, (-1, self.patch))
+
+    def _condition(self, level: Tensor, frames: Tensor, until: Tensor | None) -> Tensor:
         """What each patch `(b, 1 or channel, patch)` is told.
 
-        Its mean and lowest level, the clip's lowest, its calendar, its place.
+        Its mean and lowest level, the clip's lowest, where its step and the clip's end, its calendar, its
+        place.
         """
-        padded = functional.pad(level, (self.before, self.after), mode="replicate")
-        patched = padded.unflatten(2, (-1, self.patch))
+        patched = self._patched(level)
         mean, lowest = patched.mean(3), patched.amin(3)
-        levels = torch.stack((mean, lowest, level.amin((1, 2), keepdim=True).expand_as(mean)), dim=-1)
+        told = [mean, lowest, _lowest(level).expand_as(mean)]
+        if until is not None:
+            told += [self._patched(until).mean(3), _lowest(until).expand_as(mean)]
+        levels = stacked(*told)
         first = torch.arange(mean.shape[2], device=level.device, dtype=level.dtype) * self.patch
         place = self.embed_position(first - self.before - self.shapes.history)
         return self.embed_level(levels) + (self.embed_frames(self._patches(frames)) + place)[:, None]
 
-    def forward(self, x: Tensor, level: Tensor, context: Context) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor, context: Context, until: Tensor | None = None) -> Tensor:
         """Map a seen clip `(b, f, channel)`, or `(b, f, channel, K)`, to its shape.
 
-        Its level is `(b, f)`, or `(b, f, channel)` where the network tells channels apart.
+        Its level is `(b, f)`, or `(b, f, channel)` where the network tells channels apart; `until`, where a
+        step ends, is like it.
 
         Raises:
             IncompatibleError: clip or context are not of the sizes the network was built for.
@@ -125,8 +145,10 @@ class SeriesNet(nn.Module):
         level = levels_of(level, x, self.shapes)
         inputs = token_inputs if self.shapes.values else entry_inputs
         entries = inputs(x, context, self.shapes).permute(0, 3, 1, 2)
+        until = until_of(until, level, x, self.shapes)
         told, level = frame_inputs(x, level.amin(2), context, self.shapes), level.mT
-        condition = self._condition(level, told)
+        until = None if until is None else until.mT
+        condition = self._condition(level, told, until)
         tokens = self.embed_entries(self._patches(entries)) + self.embed_channel[:, None] + condition
         condition = functional.silu(condition)
         for block in self.blocks:
@@ -136,5 +158,11 @@ class SeriesNet(nn.Module):
                 tokens = block(tokens, condition)
         answer = self.head(self.final(tokens, condition)).unflatten(3, (self.patch, -1)).flatten(2, 3)
         answer = answer[:, :, self.before : self.before + self.shapes.frames].flatten(2)
-        answer = answer + self.linear(entries.flatten(2), level.amin(2), self.embed_channel)
+        ends = None if until is None else until.amin(2)
+        answer = answer + self.linear(entries.flatten(2), level.amin(2), self.embed_channel, ends)
         return answer.unflatten(2, (self.shapes.frames, -1)).transpose(1, 2).reshape(x.shape)
+
+
+def _lowest(level: Tensor) -> Tensor:
+    """The clip's lowest level, `(b, 1, 1)`."""
+    return level.amin((1, 2), keepdim=True)

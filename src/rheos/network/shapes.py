@@ -25,6 +25,7 @@ class Shapes(BaseModel):
         values: K, values that a token takes, where clips hold tokens `(b, P + S, channels, *space, K)`, 1 at
             the value of one that is shown; 0: clips hold numbers.
         channel_levels: whether the network is told the level of every channel of a frame.
+        two_levels: whether the network is also told the level where a step ends, as flow maps need.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +44,7 @@ class Shapes(BaseModel):
     periodic: tuple[bool, ...] = ()
     values: int = Field(default=0, ge=0)
     channel_levels: bool = False
+    two_levels: bool = False
 
     @classmethod
     def of(cls, clip: Tensor, context: Context) -> "Shapes":

@@ -4,10 +4,11 @@ from typing import Literal
 
 from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError, InputError
+from rheos.core.protocols import Carries, Denoise
 from rheos.process import Process
 from rheos.sample.path import Synchronous
 from rheos.sample.preset import Preset
-from rheos.sample.solver import Midpoint, SingleStep
+from rheos.sample.solver import FlowMapSteps, Midpoint, SingleStep
 
 Gradients = Literal["none", "stored", "checkpointed", "adjoint"] | int
 """Whether clips can be differentiated, and how; a number is that of the last steps gradients go through."""
@@ -44,6 +45,20 @@ def check(
     _check_parallel(preset, gradients)
     if preset.adaptive is not None:
         _check_adaptive(preset, gradients, trajectory)
+
+
+def check_carries(denoise: Denoise, preset: Preset) -> None:
+    """Raise where steps of a flow map are asked of what answers for one time only.
+
+    Raises:
+        IncompatibleError: they are.
+    """
+    if isinstance(preset.solver, FlowMapSteps) and not isinstance(denoise, Carries):
+        raise IncompatibleError(
+            f"solver {preset.solver.name()!r} goes from time to time in one call, but "
+            f"{type(denoise).__name__} knows the time of a clip only, not where a step ends: fit with "
+            "objective=mean_flow or split_mean_flow, or use another solver."
+        )
 
 
 def all_drawn(context: Context) -> Context:

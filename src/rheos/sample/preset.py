@@ -6,6 +6,7 @@ ten calls of `fast` are nearer to the law of autoregressive clips than fifty of 
 Even spacing in log-SNR treats all variances alike; the last ratio leaves the least of them unharmed.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -18,9 +19,9 @@ from rheos.sample.driver.adaptive import Adaptive
 from rheos.sample.driver.parallel import Parallel
 from rheos.sample.grid import GRIDS, LogSNR, TimeGrid
 from rheos.sample.path import PATHS, Synchronous
-from rheos.sample.solver import SOLVERS, DPMpp2M, Exponential, UniPC
+from rheos.sample.solver import FLOW_SOLVERS, SOLVERS, DPMpp2M, Exponential, FlowMapSteps, UniPC
 
-AnySolver: Any = one_of(SOLVERS)
+AnySolver: Any = one_of((*SOLVERS, *FLOW_SOLVERS))
 AnyGrid: Any = one_of(GRIDS) | TimeGrid
 AnyPath: Any = one_of(PATHS)
 AnyCorrection: Any = one_of(CORRECTIONS)
@@ -89,6 +90,13 @@ PRESETS: dict[str, Preset] = {
 }
 """Presets by word, the cheapest first."""
 
+FLOW_PRESETS: dict[str, Preset] = {
+    "fast": Preset(solver=FlowMapSteps(), grid=LogSNR(lowest=1.0), evaluations=1),
+    "balanced": Preset(solver=FlowMapSteps(), grid=LogSNR(lowest=1.0), evaluations=2),
+    "best": Preset(solver=FlowMapSteps(), grid=LogSNR(lowest=0.2), evaluations=4),
+}
+"""Presets of a flow map, by the same words: 1, 2 and 4 calls."""
+
 BOUNDS: dict[str, float] = {"fast": 0.15, "balanced": 0.03, "best": 0.01}
 """By how much the worst mode's variance may be off with each preset, as a share."""
 
@@ -99,8 +107,21 @@ def preset(word: Preset | str) -> Preset:
     Raises:
         InputError: there is no such word.
     """
+    return _of(PRESETS, word)
+
+
+def flow_preset(word: Preset | str) -> Preset:
+    """The same for a flow map.
+
+    Raises:
+        InputError: there is no such word.
+    """
+    return _of(FLOW_PRESETS, word)
+
+
+def _of(presets: Mapping[str, Preset], word: Preset | str) -> Preset:
     if isinstance(word, Preset):
         return word
-    if word not in PRESETS:
-        raise InputError(f"quality {word!r} is not known: say one of {', '.join(PRESETS)}.")
-    return PRESETS[word]
+    if word not in presets:
+        raise InputError(f"quality {word!r} is not known: say one of {', '.join(presets)}.")
+    return presets[word]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as fields_of
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.core.keys import Key, Purpose
-from rheos.core.protocols import Denoise
+from rheos.core.protocols import Carries, Denoise
 from rheos.core.time_field import Kind
 from rheos.process import LinearFace, Masked, Process, TwoSided
-from rheos.sample.check import Gradients, check
+from rheos.sample.check import Gradients, check, check_carries
 from rheos.sample.course import Course
 from rheos.sample.driver import adaptive, adjoint, checkpointed, corrected, parallel, sequential, truncated
 from rheos.sample.plan import Plan
@@ -84,6 +84,7 @@ def sample(
     preset = preset_of(preset)
     require_rows(key, shape)
     check(process, preset, gradients, trajectory, context)
+    check_carries(denoise, preset)
     place = device_of(denoise) if device is None else torch.device(device)
     given, key = (context or Context()).to(place, dtype), key.to(place)
     kind = Kind(tuple(shape), dtype, place)
@@ -160,12 +161,17 @@ class _Counter:
 
     def __init__(self, denoise: Denoise, context: Context) -> None:
         self.calls = 0
-        self._denoise = denoise
+        self._denoise = self._given = denoise
         self._context = context
 
     def __call__(self, u: Tensor, t: Tensor) -> Tensor:
         self.calls += 1
         return self._denoise(u, t, self._context).mean
+
+    def carry(self, u: Tensor, t: Tensor, s: Tensor) -> Tensor:
+        """A flow map's step."""
+        self.calls += 1
+        return cast(Carries, self._given).carry(u, t, s, self._context)
 
     def foreseen(self, course: Course, like: Tensor) -> Plan:
         """The plan for clips as `like`; what follows from its times alone is done beforehand."""

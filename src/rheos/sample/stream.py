@@ -29,7 +29,7 @@ from rheos.sample.check import all_drawn, check
 from rheos.sample.preset import Preset
 from rheos.sample.preset import preset as preset_of
 from rheos.sample.sample import device_of, process_of
-from rheos.sample.solver import Move, State, ready
+from rheos.sample.solver import FlowMapSteps, Move, State, ready
 
 Known = Callable[[int], Context]
 """Number of the first frame that is not finished, counted from 0 -> context of the window it starts."""
@@ -227,6 +227,11 @@ def _check(process: Process, preset: Preset) -> None:
         raise IncompatibleError(
             f"a frame of a stream leaves its window, but in coordinates {process.coordinates.name()!r} data "
             "are read from several frames: use others."
+        )
+    if isinstance(preset.solver, FlowMapSteps):
+        raise IncompatibleError(
+            "a stream moves frames at different paces and keeps what it knows of finished ones, which a flow "
+            "map's step does not: use another solver, to which it is a denoiser."
         )
     if preset.parallel is not None:
         raise IncompatibleError("a stream makes one step after the other: leave out the preset's `parallel`.")

@@ -3,6 +3,7 @@
 from rheos.denoise.oracle.chain import ChainOracle
 from rheos.denoise.oracle.empirical import EmpiricalOracle
 from rheos.denoise.oracle.gaussian import GaussianOracle
+from rheos.denoise.oracle.gaussian_flow import GaussianFlow
 from rheos.denoise.oracle.mixture import MixtureOracle
 
-__all__ = ["ChainOracle", "EmpiricalOracle", "GaussianOracle", "MixtureOracle"]
+__all__ = ["ChainOracle", "EmpiricalOracle", "GaussianFlow", "GaussianOracle", "MixtureOracle"]

@@ -6,6 +6,7 @@ from rheos.sample.solver.dpmpp import DPMpp2M, DPMpp3M
 from rheos.sample.solver.evodiff import EVODiff
 from rheos.sample.solver.exponential import Exponential
 from rheos.sample.solver.exponential_noise import ExponentialNoise
+from rheos.sample.solver.flow_map import FlowMapMove, FlowMapSteps
 from rheos.sample.solver.heavy_ball import HeavyBall
 from rheos.sample.solver.heun import Heun
 from rheos.sample.solver.least_difference import LeastDifference
@@ -31,8 +32,11 @@ SOLVERS = (
     EVODiff,
 )
 
+FLOW_SOLVERS = (FlowMapSteps,)
+
 __all__ = [
     "DDIM",
+    "FLOW_SOLVERS",
     "SOLVERS",
     "AdamsMoulton",
     "Ancestral",
@@ -43,6 +47,8 @@ __all__ = [
     "EVODiff",
     "Exponential",
     "ExponentialNoise",
+    "FlowMapMove",
+    "FlowMapSteps",
     "HeavyBall",
     "Heun",
     "LeastDifference",
