@@ -1,27 +1,13 @@
 """Memory: known before the start, bounded by what the user allows."""
 
-import re
-
 import numpy as np
 
 from rheos.core.errors import InputError
+from rheos.core.sizes import read_bytes
 from rheos.forecast.model import FittedModel
 from rheos.forecast.store import Frame
 
-_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _ACTIVATIONS = 48  # numbers kept at once for every entry of a block, by measurement on both backbones
-
-
-def read_bytes(text: str | float) -> int:
-    """A size: "2GB", "512M", or a number of bytes.
-
-    Raises:
-        InputError: it is none of these.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?)i?B?\s*", str(text), re.IGNORECASE)
-    if not match:
-        raise InputError(f"memory={text!r} is not a size such as 2GB or 512MB.")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 def needed(model: FittedModel, frame: Frame, space: tuple[int, ...], in_memory: bool) -> int:
