@@ -1,6 +1,8 @@
 """Planted errors of windows, codecs, calendar and anchors: (file, line as it is, line gone wrong)."""
 
 UNREST = "tests/data/test_unrest.py"
+_PATCHES = "src/rheos/data/codec/patches.py"
+_OF_PATCHES = "tests/data/test_patches.py"
 
 PLANTED = [
     (
@@ -399,4 +401,29 @@ PLANTED = [
         "deviation = _alike(deviation, 1)",
         "tests/data/test_geometric.py",
     ),
+    (_PATCHES, "square / count - np.outer(mean, mean)", "square / count", _OF_PATCHES),
+    (_PATCHES, "vectors[:, ::-1].T[:", "vectors.T[:", _OF_PATCHES),
+    (_PATCHES, "components * np.sign(largest)", "components", _OF_PATCHES),
+    (_PATCHES, "(self.components.T / self.scale)", "self.components.T", _OF_PATCHES),
+    (
+        _PATCHES,
+        "np.where(exists, patches - self.mean, 0.0)",
+        "np.where(exists, patches - self.mean, -self.mean)",
+        _OF_PATCHES,
+    ),
+    (
+        _PATCHES,
+        "order = (*range(lead), *grid, lead,",
+        "order = (*range(lead), *reversed(grid), lead,",
+        _OF_PATCHES,
+    ),
+    (_PATCHES, "rows = found[seen & exists.all(-1)]", "rows = found[seen]", _OF_PATCHES),
+    (_PATCHES, "if closed and size % config.factor:", "if size % config.factor < 0:", _OF_PATCHES),
+    (
+        "src/rheos/data/codec/chain.py",
+        "layout=link.layout(dataset.layout), recordings",
+        "recordings",
+        _OF_PATCHES,
+    ),
+    ("src/rheos/data/anchor/ridge.py", "source.coded_exists.ravel()", "source.exists.ravel()", _OF_PATCHES),
 ]

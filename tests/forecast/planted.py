@@ -440,4 +440,28 @@ PLANTED = [
         "[*apart]",
         "tests/forecast/test_trajectories.py",
     ),
+    (
+        "src/rheos/forecast/model.py",
+        "grid_features(self.codec.layout(self.layout), self.coded_exists)",
+        "grid_features(self.layout, self.exists)",
+        "tests/forecast/test_coded.py",
+    ),
+    (
+        "src/rheos/forecast/given.py",
+        "frames = given.reshape(len(given), -1).any(1)",
+        "frames = given.reshape(len(given), -1).any(1)[::-1]",
+        "tests/forecast/test_coded.py",
+    ),
+    (
+        "src/rheos/forecast/recipe.py",
+        "return recipe if coded == dataset.features else proposed(coded)",
+        "return recipe",
+        "tests/forecast/test_coded.py",
+    ),
+    (
+        "src/rheos/forecast/budget.py",
+        "model.codec.features((len(model.layout.channels), *space))",
+        "(len(model.layout.channels), *space)",
+        "tests/forecast/test_coded.py",
+    ),
 ]

@@ -13,9 +13,11 @@ _ACTIVATIONS = 48  # numbers kept at once for every entry of a block, by measure
 def needed(model: FittedModel, frame: Frame, space: tuple[int, ...], in_memory: bool) -> int:
     """Bytes that a forecast takes: one block in the network, and the whole result if kept in memory."""
     recipe = model.recipe
-    clip = recipe.window.frames * len(model.layout.channels) * int(np.prod(space))
+    raw = recipe.window.frames * len(model.layout.channels) * int(np.prod(space))
+    clip = recipe.window.frames * int(np.prod(model.codec.features((len(model.layout.channels), *space))))
     width = max(getattr(recipe.network, "width", 0), _ACTIVATIONS)
-    block = 4 * recipe.block * clip * width
+    # Decoding holds two copies of a block, which are small beside the network's unless codes are few.
+    block = 4 * recipe.block * max(clip * width, 4 * raw)
     result = 4 * int(np.prod(frame.shape(space))) * len(model.layout.channels) if in_memory else 0
     return block + result
 

@@ -124,7 +124,7 @@ class Fitting:
         """The model as it is before the first step, calibrated by nothing."""
         recipe = self.recipe
         batch = windows.batch(first[:2])
-        features = grid_features(known.layout, windows.exists)
+        features = grid_features(windows.layout, windows.coded_exists)
         clip, context = to_context(batch, anchor(batch), coordinates=features, periodic=known.layout.periodic)
         told = recipe.times == "per_group"
         shapes = Shapes.of(clip, context).model_copy(update={"channel_levels": told})

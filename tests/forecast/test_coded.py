@@ -1,0 +1,102 @@
+"""Models of codes on another grid: what a user sees is raw, what the network sees is coded."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import tiny
+
+from rheos.core.errors import InputError
+from rheos.data.dataset import Dataset
+from rheos.forecast import budget
+from rheos.forecast.draw import decoded
+from rheos.forecast.forecaster import load, options
+from rheos.forecast.override import build
+from rheos.forecast.proposal import inspect
+from rheos.forecast.recipe import Recipe
+from rheos.forecast.store import Frame
+
+PER_FRAME = (*tiny.CODED, "times=per_frame", "anchor=none", "process=plain")
+
+
+@pytest.fixture(scope="module")
+def frames_model():
+    return tiny.fitted(tiny.field(holes=False), PER_FRAME, horizon=3)
+
+
+def test_the_network_sees_codes_and_the_user_what_was_recorded(coded_model):
+    model = coded_model.model
+    assert (model.shapes.channels, model.shapes.space) == (3, (2, 3))
+    assert model.exists.shape == (1, 4, 6)
+    assert model.coded_exists.shape == (3, 2, 3)
+    drawn = coded_model.forecast(members=6).dataset["sst"]
+    assert drawn.sizes == {"init_time": 1, "member": 6, "lead_time": 3, "lat": 4, "lon": 6}
+    np.testing.assert_array_equal(np.isnan(drawn), np.broadcast_to(~model.exists, drawn.shape))
+
+
+def test_coded_windows_decode_to_what_was_recorded(frames_model):
+    """All three of four components, so near the data, and of the right windows."""
+    model = frames_model.model
+    dataset = model.tail
+    source = model.source(dataset)
+    batch = source.batch(np.arange(len(source)))
+    clip, context = model.context(batch, forecasting=False)
+    assert context.coordinates.shape[1:] == clip.shape[3:] == (2, 3)
+    raw = decoded(model, clip, {}, model.exists)
+    recorded = dataset.recordings[0].values
+    truth = np.stack([recorded[o - model.recipe.history : o + 3] for o in source.origin])
+    left = ((raw - truth) ** 2).mean() / truth.var()
+    assert left < 0.25
+    again = model.codec.encode(raw, {})
+    np.testing.assert_allclose(again, clip, atol=1e-5)
+
+
+def test_a_saved_model_is_the_same(coded_model, tmp_path):
+    coded_model.save(tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert tiny.same(tiny.tensors(coded_model.model), tiny.tensors(again.model))
+    one, other = (each.forecast(members=4, quality="fast").dataset for each in (coded_model, again))
+    assert one.identical(other)
+
+
+def test_frames_can_be_given_and_streams_can_roll(frames_model):
+    field = tiny.field(holes=False)
+    known = field.isel(time=slice(-3, -1))
+    at = str(field.time.values[-4])
+    drawn = frames_model.forecast(field, at=at, members=4, given=known).dataset["sst"]
+    np.testing.assert_array_equal(drawn[0, 0, :2], known["sst"].values.astype(np.float32))
+    free = frames_model.forecast(field, at=at, members=4).dataset["sst"]
+    assert np.abs(drawn[0, :, 2] - free[0, :, 2]).max() > 1e-3  # the frame after follows them
+    rolled = list(islice(frames_model.stream(field, members=4, pace="rolling"), 5))
+    assert np.isfinite(rolled[-1].dataset["sst"]).all()
+
+
+def test_codes_make_blocks_smaller_and_forecasts_cheaper(coded_model, field_model):
+    words = ["network=field"]
+    codes = 'codec=[scale,{"kind":"patches","factor":4,"channels":2}]'
+    field = np.random.default_rng(0).normal(size=(40, 64, 64)).astype(np.float32)
+    raw = inspect(field, 4, words=words)
+    coded = inspect(field, 4, words=[*words, codes])
+    assert coded.recipe["training"]["batch"] > raw.recipe["training"]["batch"]
+    assert coded.cost["forecast_seconds"] == pytest.approx(raw.cost["forecast_seconds"] / 8, abs=0.1)
+
+    def need(model):
+        layout, block = model.layout, model.recipe.block
+        frame = Frame(layout, ("",), ["2021-01-01"], np.zeros((1, 3)), 100, block)
+        return budget.needed(model, frame, (4, 6), in_memory=False)
+
+    assert need(coded_model.model) < need(field_model.model)
+
+
+def test_variables_that_are_mixed_have_no_times_of_their_own():
+    with pytest.raises(InputError, match="codec=patches mixes variables"):
+        build(
+            Recipe, {"horizon": 3, "history": 3} | options(None, ["codec=patches", "times=per_group"]), "it"
+        )
+
+
+def test_another_grid_is_refused_as_ever(coded_model):
+    other = tiny.field().isel(lat=slice(3))
+    with pytest.raises(InputError, match=r"frames of shape \(1, 4, 6\)"):
+        coded_model.forecast(other, members=2)
+    assert isinstance(coded_model.read(tiny.field()), Dataset)
