@@ -3,6 +3,9 @@
 UNREST = "tests/data/test_unrest.py"
 _PATCHES = "src/rheos/data/codec/patches.py"
 _OF_PATCHES = "tests/data/test_patches.py"
+_CODER = "src/rheos/data/codec/coder.py"
+_AUTOENCODER = "src/rheos/data/codec/autoencoder.py"
+_OF_AUTOENCODER = "tests/data/test_autoencoder.py"
 
 PLANTED = [
     (
@@ -426,4 +429,30 @@ PLANTED = [
         _OF_PATCHES,
     ),
     ("src/rheos/data/anchor/ridge.py", "source.coded_exists.ravel()", "source.exists.ravel()", _OF_PATCHES),
+    (_CODER, "ends = (last, first) if wraps", "ends = (first, last) if wraps", _OF_AUTOENCODER),
+    (
+        _CODER,
+        "linear.decode(noisy) + self.decoder(noisy)",
+        "linear.decode(codes) + self.decoder(noisy)",
+        _OF_AUTOENCODER,
+    ),
+    (_CODER, "+ penalty * codes.square().mean()", "+ penalty * codes.abs().mean()", _OF_AUTOENCODER),
+    (_CODER, "self.encoder(patches)) * alive", "self.encoder(patches))", _OF_AUTOENCODER),
+    (_CODER, "drawn / weights[0].numel() ** 0.5", "drawn / weights.numel() ** 0.5", _OF_AUTOENCODER),
+    (_AUTOENCODER, "float(self.linear.scale) * kept**0.5", "float(self.linear.scale)", _OF_AUTOENCODER),
+    (_AUTOENCODER, "np.where(self.linear.exists(self.linear.seen), codes, 0.0)", "codes", _OF_AUTOENCODER),
+    (
+        _AUTOENCODER,
+        "np.where(broken, np.nan, codes + added",
+        "np.where(False, np.nan, codes + added",
+        _OF_AUTOENCODER,
+    ),
+    (_AUTOENCODER, "if score < best:", "if score < float('inf'):", _OF_AUTOENCODER),
+    (_AUTOENCODER, "np.moveaxis(added, 1, -1) * self.unit", "np.moveaxis(added, 1, -1)", _OF_AUTOENCODER),
+    (
+        _AUTOENCODER,
+        "known, kept = frames[:-held], frames[-held:]",
+        "known, kept = frames, frames[-held:]",
+        _OF_AUTOENCODER,
+    ),
 ]

@@ -95,6 +95,10 @@ def test_land_and_gaps():
     expected = np.broadcast_to(exists, coded.shape[1:]).copy()
     expected[7, :, 0, 1] = False
     np.testing.assert_array_equal(np.isfinite(coded[0]), expected)
+    # Land is as if it were the mean.
+    filled = joined(np.where(np.isnan(cut(values, 4, 2)), fitted.mean, cut(values, 4, 2)), 4, (1, 8, 9))
+    there = np.broadcast_to(exists, coded.shape[1:])
+    np.testing.assert_allclose(fitted.encode(filled[None], {})[0][there & expected], coded[0][expected])
     decoded = fitted.decode(coded, {})[0]
     seen = np.isfinite(values)
     seen[7, 0, :4, 4:8] = False

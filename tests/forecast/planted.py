@@ -40,8 +40,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/fitting.py",
-        "codec = Chain(links=self.recipe.codec).fit(seen)",
-        "codec = Chain(links=self.recipe.codec).fit(Circle(known.layout.circular).lift(self.dataset))",
+        "coded(self.recipe, seen, self.folder)",
+        "coded(self.recipe, Circle(known.layout.circular).lift(self.dataset), self.folder)",
         _LEAK,
     ),
     (
@@ -276,7 +276,7 @@ PLANTED = [
         "tests/forecast/test_spending.py",
     ),
     (
-        "src/rheos/forecast/fitting.py",
+        "src/rheos/forecast/coding.py",
         'process = recipe.process.model_copy(update={"values": codec.values})',
         'process = recipe.process.model_copy(update={"values": (max(codec.values) + 1,)})',
         "tests/forecast/test_tokens.py",
@@ -462,6 +462,18 @@ PLANTED = [
         "src/rheos/forecast/budget.py",
         "model.codec.features((len(model.layout.channels), *space))",
         "(len(model.layout.channels), *space)",
+        "tests/forecast/test_coded.py",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        "self.recipe.training.time * (1.0 - self.recipe.coding)",
+        "self.recipe.training.time",
+        "tests/forecast/test_coded.py",
+    ),
+    (
+        "src/rheos/forecast/coding.py",
+        'recipe = recipe.model_copy(update={"codec": chain.links})',
+        "",
         "tests/forecast/test_coded.py",
     ),
 ]

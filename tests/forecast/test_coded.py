@@ -7,13 +7,16 @@ import pytest
 import tiny
 
 from rheos.core.errors import InputError
+from rheos.data.codec import AutoEncoder
 from rheos.data.dataset import Dataset
-from rheos.forecast import budget
+from rheos.data.reader import read
+from rheos.forecast import budget, coding
 from rheos.forecast.draw import decoded
 from rheos.forecast.forecaster import load, options
 from rheos.forecast.override import build
 from rheos.forecast.proposal import inspect
 from rheos.forecast.recipe import Recipe
+from rheos.forecast.spending import Spending
 from rheos.forecast.store import Frame
 
 PER_FRAME = (*tiny.CODED, "times=per_frame", "anchor=none", "process=plain")
@@ -69,6 +72,41 @@ def test_frames_can_be_given_and_streams_can_roll(frames_model):
     assert np.abs(drawn[0, :, 2] - free[0, :, 2]).max() > 1e-3  # the frame after follows them
     rolled = list(islice(frames_model.stream(field, members=4, pace="rolling"), 5))
     assert np.isfinite(rolled[-1].dataset["sst"]).all()
+
+
+TRAINED = "codec=[scale,{kind: autoencoder,factor: 2,channels: 3,width: 4}]"
+
+
+def test_an_autoencoder_is_trained_in_its_share_and_once(tmp_path, monkeypatch):
+    dataset = read(tiny.field(holes=False))
+    recipe = build(Recipe, {"horizon": 3, "history": 3} | options(None, [TRAINED, "training.time=2s"]), "it")
+    assert recipe.coding == 0.2
+    settled, codec = coding.coded(recipe, dataset, tmp_path)
+    assert settled.codec[1].steps >= 1
+    assert settled.coding == 0.0
+    monkeypatch.setattr(AutoEncoder, "fit_targets", lambda *_: pytest.fail("trained again"))
+    again, same = coding.coded(recipe, dataset, tmp_path)
+    assert again == settled
+    one, other = codec.to_arrays(), same.to_arrays()
+    assert tiny.same(one, other)
+
+
+def test_what_the_codec_takes_is_not_the_networks(tmp_path, monkeypatch):
+    given = []
+
+    def within(step, settings, *rest):
+        given.append(settings.time)
+        return Spending(steps=1, checks=1, windows=4, members=2, calibrated=4, calibrating=2)
+
+    monkeypatch.setattr(Spending, "within", within)
+    monkeypatch.setattr(AutoEncoder, "within", lambda self, *_: self.model_copy(update={"steps": 2}))
+    words = [word for word in tiny.FIELD if "steps" not in word]
+    model = tiny.fitted(tiny.field(holes=False), (*words, TRAINED, "training.time=10s"), horizon=3)
+    assert given == [8.0]
+    assert model.model.recipe.codec[1].steps == 2
+    model.save(tmp_path / "m")
+    assert tiny.same(tiny.tensors(model.model), tiny.tensors(load(tmp_path / "m").model))
+    assert np.isfinite(model.forecast(members=2, quality="fast").dataset["sst"]).all()
 
 
 def test_codes_make_blocks_smaller_and_forecasts_cheaper(coded_model, field_model):

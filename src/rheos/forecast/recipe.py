@@ -226,6 +226,11 @@ class Recipe(BaseModel):
         return tuple(numbers[mark] for mark in marks)
 
     @property
+    def coding(self) -> float:
+        """Share of the training time that the codec is trained in; 0 where there is no budget."""
+        return 0.0 if self.training.steps is not None else Chain(links=self.codec).spends
+
+    @property
     def window(self) -> WindowSpec:
         """Sizes of a window."""
         return WindowSpec(

@@ -7,6 +7,7 @@ another grid than a raw one: `features`, `exists` and `layout` say what it is.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 
@@ -100,9 +101,18 @@ class Codec(Method, ABC):
         """Whether a code is no longer of one variable and one cell."""
         return False
 
+    @property
+    def spends(self) -> float:
+        """Share of the time of a fit that it asks for, to be trained."""
+        return 0.0
+
     def features(self, raw: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of a coded frame, of a raw one of shape `raw`; known before anything is fitted."""
         return raw
+
+    def within(self, seconds: float, raw: tuple[int, ...]) -> Self:
+        """The codec with what its share of a fit of so many seconds comes to, for frames of this shape."""
+        return self
 
     @abstractmethod
     def fit_targets(self, dataset: Dataset) -> Fitted:

@@ -1,12 +1,13 @@
 """Chain: x_0 = c_n(... c_2(c_1(raw))), codecs one after the other, decoded in reverse."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
 from rheos.core.errors import IncompatibleError
+from rheos.data.codec.autoencoder import AutoEncoder
 from rheos.data.codec.base import Codec, Fitted, State
 from rheos.data.codec.increments import Increments
 from rheos.data.codec.log import Log
@@ -15,7 +16,7 @@ from rheos.data.codec.scale import Scale
 from rheos.data.codec.tokens import Tokens
 from rheos.data.dataset import Dataset, Layout
 
-Link = Annotated[Scale | Log | Increments | Tokens | Patches, Field(discriminator="kind")]
+Link = Annotated[Scale | Log | Increments | Tokens | Patches | AutoEncoder, Field(discriminator="kind")]
 
 
 class Chain(Codec):
@@ -38,6 +39,19 @@ class Chain(Codec):
         for link in self.links:
             raw = link.features(raw)
         return raw
+
+    @property
+    def spends(self) -> float:
+        """What the links spend together."""
+        return sum(link.spends for link in self.links)
+
+    def within(self, seconds: float, raw: tuple[int, ...]) -> Self:
+        """With each link settled for the frames that reach it."""
+        links = []
+        for link in self.links:
+            links.append(link.within(seconds, raw))
+            raw = link.features(raw)
+        return self.model_copy(update={"links": tuple(links)})
 
     def fit_targets(self, dataset: Dataset) -> "FittedChain":
         """Fit each link on what the links before it give.
