@@ -65,6 +65,21 @@ def test_loss_is_in_the_unit_of_the_data_by_hand():
     assert noisy == pytest.approx(((moved - values) ** 2).mean() / fitted.unit**2, rel=1e-4)
 
 
+@torch.no_grad()
+def test_training_sees_what_decoding_will():
+    """Of land nothing is told, nor through it: the loss is that of codes as they are stored and decoded."""
+    values = moving()
+    values[:, 0, 2:4, 2:4] = np.nan
+    values[:, 0, 7, 7] = np.nan
+    fitted = trained(values, learning_rate=0.02)
+    patches = fitted.standard(values[None])[0]
+    noise = torch.zeros(len(patches), 2, 4, 4)
+    noise[:, :, 1, 1] = 9.0
+    loss = float(fitted.coder.loss(patches, fitted.fixed, noise, penalty=0.0))
+    decoded = fitted.decode(fitted.encode(values[None], {}), {})[0]
+    assert loss == pytest.approx(np.nanmean((decoded - values) ** 2) / fitted.unit**2, rel=1e-4)
+
+
 def trained(values=None, periodic=(False, False), **options):
     values = moving() if values is None else values
     return AutoEncoder(**{**SMALL, "steps": 20, **options}).fit(field(values, periodic))

@@ -7,8 +7,9 @@ import pytest
 import tiny
 
 from rheos.core.errors import InputError
-from rheos.data.codec import AutoEncoder
-from rheos.data.dataset import Dataset
+from rheos.data.codec import AutoEncoder, Chain, Patches, Scale
+from rheos.data.codec.patches import joined
+from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.reader import read
 from rheos.forecast import budget, coding
 from rheos.forecast.draw import decoded
@@ -49,9 +50,31 @@ def test_coded_windows_decode_to_what_was_recorded(frames_model):
     recorded = dataset.recordings[0].values
     truth = np.stack([recorded[o - model.recipe.history : o + 3] for o in source.origin])
     left = ((raw - truth) ** 2).mean() / truth.var()
-    assert left < 0.25
+    assert left == pytest.approx(model.history.lost, rel=0.5)
+    assert 0 < left < 0.25
     again = model.codec.encode(raw, {})
     np.testing.assert_allclose(again, clip, atol=1e-5)
+
+
+def test_what_is_not_in_the_codes_is_told(coded_model, field_model, tmp_path):
+    """The fourth of four components: what the codec itself says, on frames of its own choice."""
+    rng = np.random.default_rng(0)
+    pictures = np.linalg.qr(rng.normal(size=(4, 4)))[0] * np.array([2.0, 1.0, 1.0, 0.5])[:, None]
+    patches = rng.normal(size=(1000, 3, 3, 4)) @ pictures
+    field = Dataset(
+        layout=Layout(kind="field", dims=("channel", "y", "x"), channels=("a",), periodic=(False, False)),
+        recordings=(Recording.of(joined(patches, 2, (1, 6, 6))),),
+    )
+    codec = Chain(links=(Patches(factor=2, channels=3),)).fit(field)
+    assert coding.lost(codec, field) == pytest.approx(0.25 / 6.25, rel=0.2)
+    assert coding.lost(Chain(links=(Scale(),)).fit(field), field) == 0.0
+    assert field_model.model.history.lost == 0.0
+    coded_model.save(tmp_path / "m")
+    share = f"{coded_model.model.history.lost:.1%}"
+    assert (
+        f"scale, patches; {share} of the data's variance is not in them"
+        in (tmp_path / "m/README.md").read_text()
+    )
 
 
 def test_a_saved_model_is_the_same(coded_model, tmp_path):

@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from rheos.core.files import read_json, read_tensors, write_json, write_tensors
 from rheos.data.codec import Chain, Fitted
+from rheos.data.codec.scale import moments
 from rheos.data.dataset import Dataset
 from rheos.forecast.recipe import Recipe
 from rheos.process import Masked
+
+_LOOKED_AT = 64  # frames of a recording
 
 
 def coded(recipe: Recipe, dataset: Dataset, folder: Path) -> tuple[Recipe, Fitted]:
@@ -37,6 +41,27 @@ def coded(recipe: Recipe, dataset: Dataset, folder: Path) -> tuple[Recipe, Fitte
     codec = chain.fit(dataset)
     write_tensors(arrays, {name: torch.from_numpy(a.copy()) for name, a in codec.to_arrays().items()})
     return recipe, codec
+
+
+def lost(codec: Fitted, dataset: Dataset) -> float:
+    """Share of the variance of frames that decoding their codes does not give back; 0 where codes are exact.
+
+    Args:
+        codec: of the data.
+        dataset: what it was fitted on, of which some frames are looked at.
+    """
+    if not codec.mixes:
+        return 0.0
+    error, square = 0.0, 0.0
+    for recording in dataset.recordings:
+        frames = recording.values[:: max(1, len(recording) // _LOOKED_AT)].astype(np.float64)
+        state = codec.state(frames[None])
+        left = frames - codec.decode(codec.encode(frames[None], state), state)[0]
+        mean, _ = moments(frames, (0, *range(2, frames.ndim)))
+        seen = np.isfinite(left)
+        error += float((left[seen] ** 2).sum())
+        square += float(((frames - mean)[seen] ** 2).sum())
+    return error / square if square > 0.0 else 0.0
 
 
 def _with_values(recipe: Recipe, codec: Fitted) -> Recipe:

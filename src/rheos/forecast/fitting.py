@@ -24,7 +24,7 @@ from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise import Denoiser, TokenDenoiser
 from rheos.denoise.time_sampler import LogSnrUniform
-from rheos.forecast.coding import coded
+from rheos.forecast.coding import coded, lost
 from rheos.forecast.draw import ensembles
 from rheos.forecast.health import Health
 from rheos.forecast.held_out import apart, split
@@ -97,6 +97,7 @@ class Fitting:
         with torch.enable_grad():
             trained = self._train(model, windows, (first, second), device)
         model.history = self._history(known, trained, model.denoiser)
+        model.history.lost = lost(codec, seen)
         model.history.modes = modes
         if modes:
             model.history.bias = solver_bias(model.continuous.process, modes)
