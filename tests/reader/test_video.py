@@ -98,6 +98,7 @@ def test_a_folder_of_clips_is_several_recordings(tmp_path):
     for number, name in enumerate(("b.mkv", "a.MKV")):
         clips.write(tmp_path / name, clips.noise(frames=10 + number, seed=number))
     (tmp_path / "notes.txt").write_text("two clips")
+    (tmp_path / "._a.mkv").write_text("what another system leaves behind")
     data = read(tmp_path)
     assert [(r.name, len(r)) for r in data.recordings] == [("a", 11), ("b", 10)]
     np.testing.assert_array_equal(data.recordings[1].values[:, 0], clips.noise(frames=10))

@@ -116,7 +116,8 @@ def _from_folder(path: Path, part: str | None, options: DataOptions) -> Raw:
         return gridded.from_zarr(path, options)
     if any(file.is_file() and jsonlines.is_json_name(file.name) for file in path.rglob("*")):
         return jsonlines.from_json_folder(path, part, options)
-    clips = sorted(file for file in path.iterdir() if file.suffix.lower() in video.SUFFIXES)
+    shown = (file for file in path.iterdir() if not file.name.startswith("."))
+    clips = sorted(file for file in shown if file.suffix.lower() in video.SUFFIXES)
     if clips:
         return video.from_videos(clips, options, str(path))
     raise SourceError(
