@@ -7,6 +7,7 @@ import torch
 from rheos.core.errors import IncompatibleError
 from rheos.data.codec import AutoEncoder, Chain, Patches, Scale
 from rheos.data.codec.coder import Coder, Convolution
+from rheos.data.codec.patches import cut
 from rheos.data.dataset import Dataset, Layout, Recording
 
 SMALL = {"factor": 2, "channels": 2, "width": 8}
@@ -63,6 +64,13 @@ def test_loss_is_in_the_unit_of_the_data_by_hand():
     noisy = float(fitted.coder.loss(patches, fitted.fixed, codes + 0.3, penalty=0.0))
     moved = fitted.decode(coded + 0.3, {})[0]
     assert noisy == pytest.approx(((moved - values) ** 2).mean() / fitted.unit**2, rel=1e-4)
+
+
+def test_the_networks_unit_is_what_the_linear_code_keeps():
+    values = moving()
+    fitted = AutoEncoder(**SMALL, steps=0).fit(field(values))
+    kept = fitted.linear.decode(fitted.linear.encode(values[None], {}), {})
+    assert fitted.unit == pytest.approx((cut(kept, 2, 2) - fitted.linear.mean).std(), rel=1e-9)
 
 
 @torch.no_grad()

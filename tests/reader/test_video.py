@@ -192,7 +192,12 @@ BAD = {
         {"size": [24, 18]},
         "data.size=[24,18] is larger",
     ),
-    "a size of three": ("a.mkv", lambda path: path, {"size": [1, 2, 3]}, "data.size"),
+    "a size of three": (
+        "a.mkv",
+        lambda path: path,
+        {"size": [1, 2, 3]},
+        "data.size=[1, 2, 3] cannot be used: give a factor",
+    ),
     "a memory of words": (
         "a.mkv",
         lambda path: clips.write(path, clips.noise()),

@@ -9,8 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from rheos.core.errors import InputError
 
 BY_COLUMN = ("roles", "circular")  # what is said of single columns needs no `data.` before it
-Share = Annotated[float, Field(gt=0, le=1)]
-Cells = Annotated[int, Field(ge=1)]
 Role = Literal["target", "known_future", "past", "static", "ignore"]
 
 
@@ -73,7 +71,7 @@ class DataOptions(BaseModel):
     select: dict[str, int] = Field(default_factory=dict)
     dims: tuple[str, ...] | None = None
     color: Literal["gray", "rgb"] = "gray"
-    size: Share | tuple[Cells, Cells] | None = None
+    size: float | tuple[int, int] | None = None
     every: int = Field(default=1, ge=1)
     memory: str = "2GB"
     roles: dict[str, Role] = Field(default_factory=dict)
@@ -83,6 +81,16 @@ class DataOptions(BaseModel):
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
         return value if value is None or isinstance(value, list | tuple) else (value,)
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _a_size_is_a_factor_or_height_and_width(cls, value: Any) -> Any:
+        if value is None or (isinstance(value, float | int) and 0 < value <= 1):
+            return None if value is None else float(value)
+        two = isinstance(value, list | tuple) and len(value) == 2
+        if two and all(isinstance(size, int) and size >= 1 for size in value):
+            return tuple(value)
+        raise ValueError("give a factor above 0 and up to 1, or height and width such as [68,160]")
 
     @field_validator("missing")
     @classmethod
