@@ -5,7 +5,7 @@ import pytest
 
 from rheos.core.errors import IncompatibleError, InputError
 from rheos.data.anchor import NoAnchor, Persistence, Ridge
-from rheos.data.codec import Chain, Patches, Scale
+from rheos.data.codec import Chain, Log, Patches, Scale
 from rheos.data.codec.patches import cut, joined
 from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.window_source import WindowSource
@@ -96,9 +96,10 @@ def test_land_and_gaps():
     expected[7, :, 0, 1] = False
     np.testing.assert_array_equal(np.isfinite(coded[0]), expected)
     # Land is as if it were the mean.
-    filled = joined(np.where(np.isnan(cut(values, 4, 2)), fitted.mean, cut(values, 4, 2)), 4, (1, 8, 9))
-    there = np.broadcast_to(exists, coded.shape[1:])
-    np.testing.assert_allclose(fitted.encode(filled[None], {})[0][there & expected], coded[0][expected])
+    patches = cut(values, 4, 2)
+    away = np.where(np.isnan(patches) | ~cut(fitted.seen, 4, 2), 0.0, patches - fitted.mean)
+    by_hand = np.moveaxis(away @ fitted.components.T / fitted.scale, -1, 1)
+    np.testing.assert_allclose(coded[0][expected], by_hand[expected], atol=1e-10)
     decoded = fitted.decode(coded, {})[0]
     seen = np.isfinite(values)
     seen[7, 0, :4, 4:8] = False
@@ -114,6 +115,8 @@ def test_a_chain_says_what_its_codes_are():
     assert coded.shape[2:] == fitted.features((2, 8, 9)) == config.features((2, 8, 9)) == (3, 2, 3)
     both = np.concatenate([fitted.encode(r.values[None], {})[0] for r in dataset.recordings])
     np.testing.assert_allclose(both.std((0, 2, 3)), 1, rtol=1e-9)
+    with pytest.raises(InputError, match="channel 'code0' goes down to"):
+        Chain(links=(Patches(factor=4, channels=3), Log())).fit(dataset)
     layout = fitted.layout(dataset.layout)
     assert (layout.channels, layout.dims) == (("code0", "code1", "code2"), ("channel", "y", "x"))
     assert fitted.mixes
