@@ -1,6 +1,11 @@
 """Planted errors of windows, codecs, calendar and anchors: (file, line as it is, line gone wrong)."""
 
 UNREST = "tests/data/test_unrest.py"
+_PATCHES = "src/rheos/data/codec/patches.py"
+_OF_PATCHES = "tests/data/test_patches.py"
+_CODER = "src/rheos/data/codec/coder.py"
+_AUTOENCODER = "src/rheos/data/codec/autoencoder.py"
+_OF_AUTOENCODER = "tests/data/test_autoencoder.py"
 
 PLANTED = [
     (
@@ -398,5 +403,56 @@ PLANTED = [
         "deviation = _alike(deviation, 2)",
         "deviation = _alike(deviation, 1)",
         "tests/data/test_geometric.py",
+    ),
+    (_PATCHES, "square / count - np.outer(mean, mean)", "square / count", _OF_PATCHES),
+    (_PATCHES, "vectors[:, ::-1].T[:", "vectors.T[:", _OF_PATCHES),
+    (_PATCHES, "components * np.sign(largest)", "components", _OF_PATCHES),
+    (_PATCHES, "(self.components.T / self.scale)", "self.components.T", _OF_PATCHES),
+    (
+        _PATCHES,
+        "np.where(exists, patches - self.mean, 0.0)",
+        "np.where(exists, patches - self.mean, -self.mean)",
+        _OF_PATCHES,
+    ),
+    (
+        _PATCHES,
+        "order = (*range(lead), *grid, lead,",
+        "order = (*range(lead), *reversed(grid), lead,",
+        _OF_PATCHES,
+    ),
+    (_PATCHES, "rows = found[seen & exists.all(-1)]", "rows = found[seen]", _OF_PATCHES),
+    (_PATCHES, "if closed and size % config.factor:", "if size % config.factor < 0:", _OF_PATCHES),
+    (
+        "src/rheos/data/codec/chain.py",
+        "layout=link.layout(dataset.layout), recordings",
+        "recordings",
+        _OF_PATCHES,
+    ),
+    ("src/rheos/data/anchor/ridge.py", "source.coded_exists.ravel()", "source.exists.ravel()", _OF_PATCHES),
+    (_CODER, "ends = (last, first) if wraps", "ends = (first, last) if wraps", _OF_AUTOENCODER),
+    (
+        _CODER,
+        "linear.decode(noisy) + self.decoder(noisy)",
+        "linear.decode(codes) + self.decoder(noisy)",
+        _OF_AUTOENCODER,
+    ),
+    (_CODER, "+ penalty * codes.square().mean()", "+ penalty * codes.abs().mean()", _OF_AUTOENCODER),
+    (_CODER, "self.encoder(patches)) * alive", "self.encoder(patches))", _OF_AUTOENCODER),
+    (_CODER, "drawn / weights[0].numel() ** 0.5", "drawn / weights.numel() ** 0.5", _OF_AUTOENCODER),
+    (_AUTOENCODER, "float(self.linear.scale) * kept**0.5", "float(self.linear.scale)", _OF_AUTOENCODER),
+    (_AUTOENCODER, "np.where(self.linear.exists(self.linear.seen), codes, 0.0)", "codes", _OF_AUTOENCODER),
+    (
+        _AUTOENCODER,
+        "np.where(broken, np.nan, codes + added",
+        "np.where(False, np.nan, codes + added",
+        _OF_AUTOENCODER,
+    ),
+    (_AUTOENCODER, "if score < best:", "if score < float('inf'):", _OF_AUTOENCODER),
+    (_AUTOENCODER, "np.moveaxis(added, 1, -1) * self.unit", "np.moveaxis(added, 1, -1)", _OF_AUTOENCODER),
+    (
+        _AUTOENCODER,
+        "known, kept = frames[:-held], frames[-held:]",
+        "known, kept = frames, frames[-held:]",
+        _OF_AUTOENCODER,
     ),
 ]

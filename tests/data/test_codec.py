@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rheos.core.errors import IncompatibleError, InputError
-from rheos.data.codec import CODECS, Chain, Increments, Log, Scale, Tokens
+from rheos.data.codec import CODECS, AutoEncoder, Chain, Increments, Log, Patches, Scale, Tokens
 from rheos.data.codec.covariates import Covariates
 from rheos.data.dataset import Dataset, Layout, Recording
 
@@ -38,7 +38,11 @@ def recordings(features, lengths=(60, 40), seed=0, missing=0.1):
 
 
 def test_every_codec_is_tried():
-    assert {type(config) for config in CODINGS} == set(CODECS) - {Tokens}  # which takes whole numbers alone
+    assert {type(config) for config in CODINGS} == set(CODECS) - {
+        Tokens,
+        Patches,
+        AutoEncoder,
+    }  # whole numbers, grids
 
 
 @pytest.mark.parametrize("features", [(2,), (2, 3, 4)])

@@ -29,5 +29,11 @@ def field_model():
 
 
 @pytest.fixture(scope="session")
+def coded_model():
+    """Of a field in codes of patches, land and gaps that move among them."""
+    return tiny.stirred(tiny.fitted(tiny.field(), tiny.CODED, horizon=3))
+
+
+@pytest.fixture(scope="session")
 def covariate_model():
     return tiny.stirred(tiny.fitted(tiny.covariates(), (*tiny.SERIES, *tiny.COVARIATES, "holdout=20")))

@@ -40,8 +40,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/fitting.py",
-        "codec = Chain(links=self.recipe.codec).fit(seen)",
-        "codec = Chain(links=self.recipe.codec).fit(Circle(known.layout.circular).lift(self.dataset))",
+        "coded(self.recipe, seen, self.folder)",
+        "coded(self.recipe, Circle(known.layout.circular).lift(self.dataset), self.folder)",
         _LEAK,
     ),
     (
@@ -276,7 +276,7 @@ PLANTED = [
         "tests/forecast/test_spending.py",
     ),
     (
-        "src/rheos/forecast/fitting.py",
+        "src/rheos/forecast/coding.py",
         'process = recipe.process.model_copy(update={"values": codec.values})',
         'process = recipe.process.model_copy(update={"values": (max(codec.values) + 1,)})',
         "tests/forecast/test_tokens.py",
@@ -457,5 +457,41 @@ PLANTED = [
         "if modes and not isinstance(model.denoiser, FlowMap):",
         "if modes:",
         "tests/forecast/test_flow_map.py",
+    ),
+    (
+        "src/rheos/forecast/model.py",
+        "grid_features(self.codec.layout(self.layout), self.coded_exists)",
+        "grid_features(self.layout, self.exists)",
+        "tests/forecast/test_coded.py",
+    ),
+    (
+        "src/rheos/forecast/given.py",
+        "frames = given.reshape(len(given), -1).any(1)",
+        "frames = given.reshape(len(given), -1).any(1)[::-1]",
+        "tests/forecast/test_coded.py",
+    ),
+    (
+        "src/rheos/forecast/recipe.py",
+        "return recipe if coded == dataset.features else proposed(coded)",
+        "return recipe",
+        "tests/forecast/test_coded.py",
+    ),
+    (
+        "src/rheos/forecast/budget.py",
+        "model.codec.features((len(model.layout.channels), *space))",
+        "(len(model.layout.channels), *space)",
+        "tests/forecast/test_coded.py",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        "self.recipe.training.time * (1.0 - self.recipe.coding)",
+        "self.recipe.training.time",
+        "tests/forecast/test_coded.py",
+    ),
+    (
+        "src/rheos/forecast/coding.py",
+        'recipe = recipe.model_copy(update={"codec": chain.links})',
+        "",
+        "tests/forecast/test_coded.py",
     ),
 ]

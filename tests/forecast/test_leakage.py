@@ -10,6 +10,7 @@ CASES = {
     "table": (tiny.covariates, (*tiny.SERIES, *tiny.COVARIATES, "training.steps=4")),
     "scaled by window": (tiny.table, (*tiny.SERIES, *WINDOW_SCALE, "training.steps=4")),
     "field": (tiny.field, (*tiny.FIELD, "training.steps=4")),
+    "coded": (tiny.field, (*tiny.CODED, "training.steps=4")),
 }
 
 
@@ -51,10 +52,12 @@ def test_the_last_frame_before_the_cut_does_count():
 
 
 @pytest.mark.parametrize("horizon", [None, 3 * tiny.HORIZON])
-@pytest.mark.parametrize("kind", ["covariate", "table", "field"])
+@pytest.mark.parametrize("kind", ["covariate", "table", "field", "coded"])
 def test_what_follows_an_origin_changes_no_member(kind, horizon, request):
     model = request.getfixturevalue(f"{kind}_model")
-    source = {"covariate": tiny.covariates, "table": tiny.table, "field": tiny.field}[kind]()
+    source = {"covariate": tiny.covariates, "table": tiny.table, "field": tiny.field, "coded": tiny.field}[
+        kind
+    ]()
     frames = len(source) if hasattr(source, "columns") else source.sizes["time"]
     origin = frames - 30
     stamp = str(source["time"].values[origin - 1])

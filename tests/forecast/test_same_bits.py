@@ -8,7 +8,7 @@ from rheos.forecast.engine import Engine
 from rheos.forecast.forecast import Forecast
 from rheos.sample.preset import preset
 
-KINDS = ("table", "panel", "field")
+KINDS = ("table", "panel", "field", "coded")
 
 
 @pytest.fixture(params=KINDS)

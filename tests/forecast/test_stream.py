@@ -31,7 +31,7 @@ def joined(forecasts):
     return xr.concat([one.dataset for one in forecasts], "lead_time", data_vars="minimal")
 
 
-@pytest.mark.parametrize("kind", ["table", "panel", "field"])
+@pytest.mark.parametrize("kind", ["table", "panel", "field", "coded"])
 def test_stretches_are_the_forecast_bit_for_bit(kind, request):
     """Twelve frames, three stretches and more of the trained horizon, of two origins."""
     model = request.getfixturevalue(f"{kind}_model")

@@ -19,6 +19,7 @@ FIELD = (
     "network.patch=2",
     "block=4",
 )
+CODED = (*FIELD, "codec=[scale,{kind: patches,factor: 2,channels: 3}]", "network.patch=1")
 HORIZON = 4
 
 

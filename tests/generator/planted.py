@@ -7,6 +7,8 @@ _PARTICLES = "src/rheos/data/generator/particles.py"
 _CHARGED = "src/rheos/data/generator/charged.py"
 _GRAVITY = "src/rheos/data/generator/gravity.py"
 _SPRINGS = "src/rheos/data/generator/springs.py"
+_BOUNCING = "src/rheos/data/generator/bouncing.py"
+_OF_BOUNCING = "tests/generator/test_bouncing.py"
 _OF_PARTICLES = "tests/generator/test_particles.py"
 
 PLANTED = [
@@ -38,4 +40,30 @@ PLANTED = [
     (_GRAVITY, "velocity - velocity.mean(1, keepdims=True)", "velocity", _OF_PARTICLES),
     (_SPRINGS, "upper + upper.swapaxes(-1, -2)", "upper", _OF_PARTICLES),
     (_SPRINGS, "return square / 2", "return square", _OF_PARTICLES),
+    (_BOUNCING, "1.0 - np.abs(1.0 - place % 2.0)", "place % 1.0", _OF_BOUNCING),
+    (
+        _BOUNCING,
+        "np.floor(self.places(key) * (self.size - side))",
+        "np.floor(self.places(key) * (self.size - side + 1))",
+        _OF_BOUNCING,
+    ),
+    (
+        _BOUNCING,
+        "np.stack([np.sin(angle), np.cos(angle)], axis=-1)",
+        "np.stack([np.sin(angle), np.sin(angle)], axis=-1)",
+        _OF_BOUNCING,
+    ),
+    (
+        _BOUNCING,
+        "np.maximum(here, pictures[chosen[sequence, number]], out=here)",
+        "here[:] = pictures[chosen[sequence, number]]",
+        _OF_BOUNCING,
+    ),
+    (
+        _BOUNCING,
+        "digits[self.first : self.last] / 255.0",
+        "digits[: self.last - self.first] / 255.0",
+        _OF_BOUNCING,
+    ),
+    (_BOUNCING, "np.sqrt((apart**2).sum(0))", "(apart**1.5).sum(0)", _OF_BOUNCING),
 ]

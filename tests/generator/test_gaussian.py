@@ -55,6 +55,7 @@ def test_sequences_do_not_depend_on_how_many_there_are() -> None:
 
 def test_registry_names_each_generator_once() -> None:
     names = [method.name() for method in GENERATORS]
-    assert names == ["turbulence", "lorenz63", "lorenz96", "gaussian", "charged", "springs", "gravity"]
+    particles, pictures = ["charged", "springs", "gravity"], ["bouncing_shapes", "moving_digits"]
+    assert names == ["turbulence", "lorenz63", "lorenz96", "gaussian", *particles, *pictures]
     assert all(issubclass(method, Method) and method.summary() for method in GENERATORS)
     assert Turbulence in GENERATORS

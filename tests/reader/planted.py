@@ -2,6 +2,8 @@
 
 _TRAJECTORIES = "src/rheos/data/reader/trajectories.py"
 _OF_AGENTS = "tests/reader/test_trajectories.py"
+_VIDEO = "src/rheos/data/reader/video.py"
+_OF_VIDEO = "tests/reader/test_video.py"
 
 PLANTED = [
     ("src/rheos/data/reader/axis.py", "total / np.maximum(count, 1)", "total / len(array)"),
@@ -40,5 +42,20 @@ PLANTED = [
         "isfinite(r.values).all(1).sum(-1)",
         "isfinite(r.values).all(1).sum(0)",
         _OF_AGENTS,
+    ),
+    (_VIDEO, "np.clip(covered, 0.0, None) * (after / before)", "np.clip(covered, 0.0, None)", _OF_VIDEO),
+    (_VIDEO, "- np.maximum(edges[:-1, None], cells)", "- edges[:-1, None]", _OF_VIDEO),
+    (_VIDEO, "if place % options.every == 0:", "if number % options.every == 0:", _OF_VIDEO),
+    (_VIDEO, "round(1e6 * options.every / exact)", "round(1e6 / exact)", _OF_VIDEO),
+    (_VIDEO, "need = self.taken + 4 * frames", "need = self.taken + frames", _OF_VIDEO),
+    (_VIDEO, "taken += clips[-1].frames.nbytes", "taken = clips[-1].frames.nbytes", _OF_VIDEO),
+    (_VIDEO, "and np.median(steps) == 1", "", _OF_VIDEO),
+    (_VIDEO, "np.moveaxis(pixels, -1, 0)", "np.moveaxis(pixels[..., ::-1], -1, 0)", _OF_VIDEO),
+    ("src/rheos/data/reader/idx.py", '12: ">i4"', '12: "<i4"', "tests/reader/test_idx.py"),
+    (
+        "src/rheos/data/reader/arrays.py",
+        '("scene", "time", "channel", *spatial) if name in dims',
+        '("time", "scene", "channel", *spatial) if name in dims',
+        "tests/reader/test_read.py",
     ),
 ]

@@ -107,7 +107,7 @@ ENSEMBLE = xr.DataArray(np.zeros((2, 6)), dims=("member", "time"))
 FILES = {
     "no such file": (lambda p: p / "no.csv", {}, "there is no file"),
     "no such folder": (lambda p: p / "no" / "no.csv", {}, "does not exist either"),
-    "a folder of nothing": (folder("d", {}), {}, "holds neither Zarr nor JSON lines"),
+    "a folder of nothing": (folder("d", {}), {}, "holds neither Zarr, JSON lines nor videos"),
     "rubbish named csv": (file("a.csv", bytes(range(256)) * 9), {}, "is not text"),
     "a wrong encoding": (
         file("a.csv", TABLE.replace("b\n", "é\n").encode("latin-1")),
@@ -242,7 +242,7 @@ FILES = {
         "has no part 'tset'",
     ),
     "a tar that is none": (file("a.tar.gz", gzip.compress(b"hello")), {}, "not a tar archive"),
-    "a video": (file("a.mp4", b"\0"), {}, "is a video"),
+    "a video": (file("a.mp4", b"\0"), {}, "is not a readable video"),
 }
 
 

@@ -254,6 +254,15 @@ def test_arrays(shape, dims, kind, features, tmp_path):
     np.testing.assert_array_equal(same.recordings[0].values, data.recordings[0].values)
 
 
+def test_an_axis_of_scenes_is_one_of_recordings():
+    array = RNG.integers(0, 256, (5, 3, 4, 6)).astype(np.uint8)
+    data = read(array, {"dims": ["time", "scene", "y", "x"]})
+    assert [r.name for r in data.recordings] == ["0", "1", "2"]
+    assert (data.layout.kind, data.layout.sequence) == ("field", "scene")
+    for scene, recording in enumerate(data.recordings):
+        np.testing.assert_array_equal(recording.values[:, 0], array[:, scene])
+
+
 def test_a_grid_on_disk(tmp_path):
     """Packed integers with fill values, axes in an odd order and latitudes that fall, by hand."""
     stamps = pd.date_range("2001-01-01", periods=30, freq="MS")

@@ -37,9 +37,14 @@ class DataOptions(BaseModel):
             columns are joint and the sequences of a long table are not.
         variables: the variables of a gridded source to read; all that share a grid where absent.
         select: index along a dimension that is neither time nor space (`data.select.member=0`).
-        dims: names of the axes: of an array all of them, with "time" ("x", "time"); of a gridded
-            source the spatial ones in the order wanted; of trajectories "time", "agent", "space" and,
-            where there are several, "scene".
+        dims: names of the axes: of an array all of them, with "time" ("x", "time") and, where there are
+            several recordings, "scene"; of a gridded source the spatial ones in the order wanted; of
+            trajectories "time", "agent", "space".
+        color: of a video: "gray", or "rgb" for three channels.
+        size: of a video's frames, height and width, or a factor such as 0.25; each cell is the mean over
+            the area it covers.
+        every: of a video, take every so many frames.
+        memory: most memory that a video's frames may take, "2GB"; reading holds them twice for a moment.
         roles: what a column is for, by name.
         circular: the period of variables that are directions, by name: 360 for degrees.
     """
@@ -65,6 +70,10 @@ class DataOptions(BaseModel):
     variables: tuple[str, ...] | None = None
     select: dict[str, int] = Field(default_factory=dict)
     dims: tuple[str, ...] | None = None
+    color: Literal["gray", "rgb"] = "gray"
+    size: float | tuple[int, int] | None = None
+    every: int = Field(default=1, ge=1)
+    memory: str = "2GB"
     roles: dict[str, Role] = Field(default_factory=dict)
     circular: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
 
@@ -72,6 +81,16 @@ class DataOptions(BaseModel):
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
         return value if value is None or isinstance(value, list | tuple) else (value,)
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _a_size_is_a_factor_or_height_and_width(cls, value: Any) -> Any:
+        if value is None or (isinstance(value, float | int) and 0 < value <= 1):
+            return None if value is None else float(value)
+        two = isinstance(value, list | tuple) and len(value) == 2
+        if two and all(isinstance(size, int) and size >= 1 for size in value):
+            return tuple(value)
+        raise ValueError("give a factor above 0 and up to 1, or height and width such as [68,160]")
 
     @field_validator("missing")
     @classmethod

@@ -15,7 +15,7 @@ from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.data import calendar
 from rheos.data.codec.base import Fitted, State
-from rheos.data.dataset import Dataset, Recording
+from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.windows import WindowBatch, WindowSpec
 
 
@@ -31,7 +31,8 @@ class WindowSource:
         dataset, spec, codec: as given.
         sequence: `(windows,)` int64, the recording of each window.
         origin: `(windows,)` int64, index in the recording of each window's first future frame.
-        exists: `features` bool, whether an entry (cell, channel) is ever observed.
+        exists: raw features, bool: whether an entry (cell, channel) is ever observed.
+        coded_exists: coded features, bool: which entries the codec makes of these.
     """
 
     def __init__(self, dataset: Dataset, spec: WindowSpec, codec: Fitted) -> None:
@@ -42,6 +43,8 @@ class WindowSource:
         self._length = np.array([len(r) for r in recordings])
         self._offset = np.concatenate([[0], np.cumsum(self._length)[:-1]])
         self._values = _stack([r.values for r in recordings], dtype=None)
+        self.exists = np.isfinite(self._values).any(0)
+        self.coded_exists = codec.exists(self.exists)
         if codec.pointwise:
             coded = codec.encode(self._values[None], {})[0]
             self._values = coded.astype(np.float32)
@@ -54,10 +57,19 @@ class WindowSource:
         self._calendar = np.concatenate([self._calendar_of(r) for r in recordings])
         self._calendar_offset = self._offset + spec.frames * np.arange(len(recordings)) + spec.history
         self.sequence, self.origin = self._enumerate()
-        self.exists = np.isfinite(self._values).any(0)
 
     def __len__(self) -> int:
         return len(self.origin)
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """Shape of a coded frame."""
+        return self.codec.features(self.dataset.features)
+
+    @property
+    def layout(self) -> Layout:
+        """What the axes of coded frames mean."""
+        return self.codec.layout(self.dataset.layout)
 
     @property
     def calendar_names(self) -> tuple[str, ...]:
@@ -181,7 +193,7 @@ class WindowSource:
             coming = codec.encode(coming, state)
             history = codec.encode_past(history, state)[:, back:]
             lagged = [codec.encode_past(values, state)[:, back:] for values in lagged]
-        none = np.zeros((len(at), spec.frames, 0, *self.dataset.features), np.float32)
+        none = np.zeros((len(at), spec.frames, 0, *self.features), np.float32)
         parts = {
             "history": history,
             "future": coming,
@@ -264,7 +276,7 @@ def to_context(
     Args:
         batch: b windows.
         anchor: what a fitted anchor returns for the batch: `(b, F, *features)` and `(F, *features)`.
-        exists: `features` bool, given when forecasting: which entries are to be forecast. Without it
+        exists: coded `features` bool, given when forecasting: which entries are to be forecast. Without it
             the future's mask holds the observed entries, as for training.
         coordinates: `(k, *space)` spatial features, see :class:`rheos.core.context.Context`.
         periodic: for each spatial axis, whether it closes on itself.

@@ -25,6 +25,7 @@ Fitted by Rheos with the `{process}` process and the `{network}` network ({param
 | training | {steps:,} steps in {seconds:.0f} s; weights of step {best_step:,} |
 | calibration | {calibration} |
 | physical limits | {limits} |
+| codes | {codes} |
 | license of the data | {license} |
 
 ## Recipe
@@ -59,9 +60,17 @@ def card(recipe: Recipe, layout: Layout, history: Mapping[str, Any]) -> str:
         best_step=history["best_step"],
         calibration=history["calibration"].get("note", "none"),
         limits=limits(layout, history),
+        codes=codes(recipe, history),
         license=layout.attributes.get("license", "not stated in the data"),
         recipe=yaml.safe_dump(differences(recipe), sort_keys=False),
     )
+
+
+def codes(recipe: Recipe, history: Mapping[str, Any]) -> str:
+    """What the network sees in the place of the data, and what is not in it."""
+    links = ", ".join(link.kind for link in recipe.codec)
+    lost = history["lost"]
+    return links if lost == 0.0 else f"{links}; {lost:.1%} of the data's variance is not in them"
 
 
 def limits(layout: Layout, history: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ from rheos.core.keys import Key, Purpose
 from rheos.data.anchor.base import FittedAnchor, some
 from rheos.data.bounds import Bounds
 from rheos.data.circle import Circle
-from rheos.data.codec import Chain, Fitted
 from rheos.data.dataset import Dataset, Recording
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise import FlowMap, FlowObjective, TokenDenoiser
 from rheos.denoise.time_sampler import LogSnrUniform
+from rheos.forecast.coding import coded, lost
 from rheos.forecast.draw import ensembles
 from rheos.forecast.health import Health
 from rheos.forecast.held_out import apart, held_out_score, split
@@ -71,6 +71,7 @@ class Fitting:
     folder: Path
     source: str = ""
     progress: Progress | None = None
+    _time: float = field(init=False, default=0.0)
 
     def __call__(self) -> FittedModel:
         """Fit.
@@ -82,8 +83,9 @@ class Fitting:
         shortest = min(r.observed for r in known.recordings)
         limits = self._limits(known)
         seen = Circle(known.layout.circular).lift(known)
-        codec = Chain(links=self.recipe.codec).fit(seen)
-        recipe = self.recipe = _with_values(self.recipe, codec)
+        self._time = self.recipe.training.time * (1.0 - self.recipe.coding)
+        self.recipe, codec = coded(self.recipe, seen, self.folder)
+        recipe = self.recipe
         windows = WindowSource(seen, recipe.window, codec)
         first, second = split(windows, recipe.validation)
         self._require(first, second, shortest)
@@ -94,6 +96,7 @@ class Fitting:
         with torch.enable_grad():
             trained = self._train(model, windows, (first, second), device)
         model.history = self._history(known, trained, model.denoiser)
+        model.history.lost = lost(codec, seen)
         model.history.modes = modes
         if modes and not isinstance(model.denoiser, FlowMap):
             model.history.bias = solver_bias(model.continuous.process, modes)
@@ -123,7 +126,7 @@ class Fitting:
         """The model as it is before the first step, calibrated by nothing."""
         recipe = self.recipe
         batch = windows.batch(first[:2])
-        features = grid_features(known.layout, windows.exists)
+        features = grid_features(windows.layout, windows.coded_exists)
         clip, context = to_context(batch, anchor(batch), coordinates=features, periodic=known.layout.periodic)
         told = {
             "channel_levels": recipe.times == "per_group",
@@ -246,7 +249,7 @@ class Fitting:
         path = self.folder / "plan.json"
         if path.exists():
             return Spending(**read_json(path))
-        settings = self.recipe.training
+        settings = self.recipe.training.model_copy(update={"time": self._time})
         apart = len(self._apart(windows, second))
         held_out = len(second), apart, self.recipe.calibration.enough
         if settings.steps is not None:
@@ -309,14 +312,6 @@ class Fitting:
             parameters=sum(p.numel() for p in denoiser.parameters()),
             versions={"rheos": __version__, "torch": torch.__version__, "numpy": np.__version__},
         )
-
-
-def _with_values(recipe: Recipe, codec: Fitted) -> Recipe:
-    """The recipe whose process of tokens knows how many its codec found."""
-    if not isinstance(recipe.process, Masked):
-        return recipe
-    process = recipe.process.model_copy(update={"values": codec.values})
-    return recipe.model_copy(update={"process": process})
 
 
 class _Rehearsal:

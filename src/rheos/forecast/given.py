@@ -91,6 +91,10 @@ def with_given(
     raw = model.circle.lifted(np.broadcast_to(known, (len(clip), *known.shape)))
     coded = model.codec.encode(raw, state)
     given = np.isfinite(raw[0])
+    if model.codec.mixes:
+        # Frames are given whole, so all their codes are known.
+        frames = given.reshape(len(given), -1).any(1)
+        given = frames.reshape(-1, *(1,) * (coded.ndim - 2)) & model.coded_exists
     if not np.isfinite(coded[:, given]).all():
         raise InputError(
             "known values have no code, because the model's codec looks at the frame before each and that is "

@@ -10,7 +10,8 @@ class History(BaseModel):
 
     `bounds` holds, by variable, its limits and the share of drawn values that they changed; `sums`, by sum,
     how far members missed it before they were moved (:meth:`rheos.data.sums.Sums.off`); `modes` the variances
-    of a Gaussian fitted to the training data, `bias` what each preset makes of them.
+    of a Gaussian fitted to the training data, `bias` what each preset makes of them; `lost` is the share of
+    the training data's variance that is not in the codes.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -29,6 +30,7 @@ class History(BaseModel):
     calibration: dict[str, Any] = {}
     bounds: dict[str, tuple[float | None, float | None, float]] = {}
     sums: dict[str, float] = {}
+    lost: float = 0.0
     modes: list[float] = []
     bias: dict[str, list[float]] = {}
     command: str = ""

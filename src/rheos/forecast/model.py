@@ -93,7 +93,7 @@ class FittedModel:
         calibration: of the ensemble.
         bounds: physical limits of the variables.
         sums: that every member obeys.
-        exists: `features` bool, entries ever observed in training, in the plane where directions are points.
+        exists: raw `features` bool, entries ever observed in training, directions being points of the plane.
         scale: `(channel,)` standard deviation of each variable over the training span.
         tail: the end of the data the model was fitted on, to forecast from without a source.
         shapes: what the network was built for.
@@ -167,22 +167,31 @@ class FittedModel:
         """Which entries are forecast, broadcastable to `(b, 1, *features)`: ever seen, or agents here."""
         return here(batch.history) if self.layout.kind == "trajectory" else self.exists
 
+    @property
+    def coded_exists(self) -> np.ndarray:
+        """Coded `features` bool: which entries the codec makes of what exists."""
+        return self.codec.exists(self.exists)
+
     def context(self, batch: WindowBatch, *, forecasting: bool = True) -> tuple[Tensor, Context]:
         """Clip and context of some windows, anchored; in training, too, who comes later is not asked for."""
         if not forecasting and self.layout.kind == "trajectory":
             batch = replace(batch, future=np.where(self.expected(batch), batch.future, np.nan))
+        agents = self.layout.kind == "trajectory"
+        coded = self.expected(batch) if agents else self.coded_exists
         clip, context = to_context(
             batch,
             self.anchor(batch),
-            exists=self.expected(batch) if forecasting else None,
-            coordinates=grid_features(self.layout, self.exists),
+            exists=coded if forecasting else None,
+            coordinates=grid_features(self.codec.layout(self.layout), self.coded_exists),
             periodic=self.layout.periodic,
         )
         return clip, replace(context, groups=self.groups)
 
     @property
     def groups(self) -> tuple[int, ...]:
-        """For each channel of a clip the number of its group of variables."""
+        """For each channel of a clip the number of its group of variables; none where codes mix these."""
+        if self.codec.mixes:
+            return ()
         return self.circle.each(self.recipe.grouped(self.layout.channels))
 
     def save(self, folder: Path) -> None:

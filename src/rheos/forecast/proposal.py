@@ -11,6 +11,7 @@ import yaml
 from rheos.core.errors import InputError
 from rheos.data.bounds import Bounds, told
 from rheos.data.circle import Circle
+from rheos.data.codec import Chain
 from rheos.data.dataset import Dataset
 from rheos.data.inspect import Inspection
 from rheos.data.inspect import inspect as look
@@ -75,11 +76,13 @@ def cost(dataset: Dataset, recipe: Recipe) -> dict[str, float]:
         origin, balanced).
     """
     layout = dataset.layout
+    plane = len(layout.channels) + len(Circle(layout.circular).channels)
+    channels, *space = Chain(links=recipe.codec).features((plane, *dataset.features[1:]))
     shapes = Shapes(
         history=recipe.history,
         horizon=recipe.horizon,
-        channels=len(layout.channels) + len(Circle(layout.circular).channels),
-        space=tuple(dataset.features[1:]),
+        channels=channels,
+        space=tuple(space),
         known_future=len(layout.known_future),
         past=len(layout.past),
         static=len(layout.static),
@@ -89,7 +92,7 @@ def cost(dataset: Dataset, recipe: Recipe) -> dict[str, float]:
     )
     network = recipe.network.build(shapes, recipe.seed)
     parameters = sum(p.numel() for p in network.parameters())
-    entries = shapes.frames * int(np.prod(dataset.features))
+    entries = shapes.frames * int(np.prod((channels, *space)))
     width = getattr(recipe.network, "width", 32)
     work = 12.0 * entries * width * width
     return {

@@ -11,7 +11,7 @@ from rheos.core.errors import InputError
 from rheos.core.method import one_of
 from rheos.data.anchor import ANCHORS, Ridge
 from rheos.data.calendar import HARMONICS, harmonics_for, shortest_cycle, step_seconds
-from rheos.data.codec.chain import Link
+from rheos.data.codec.chain import Chain, Link
 from rheos.data.codec.scale import Scale
 from rheos.data.dataset import Dataset
 from rheos.data.options import DataOptions, closest
@@ -191,6 +191,16 @@ class Recipe(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _groups_are_of_variables(self) -> "Recipe":
+        mixing = [link.kind for link in self.codec if link.mixes]
+        if mixing and self.times == "per_group":
+            raise ValueError(
+                f"times=per_group gives each variable a time of its own, and codec={mixing[0]} mixes "
+                "variables; use times=shared or times=per_frame, or leave the codec out"
+            )
+        return self
+
     @property
     def times(self) -> str:
         """How the times of a clip's frames and variables go together at training, by its word."""
@@ -214,6 +224,11 @@ class Recipe(BaseModel):
                 "use times=shared."
             )
         return tuple(numbers[mark] for mark in marks)
+
+    @property
+    def coding(self) -> float:
+        """Share of the training time that the codec is trained in; 0 where there is no budget."""
+        return 0.0 if self.training.steps is not None else Chain(links=self.codec).spends
 
     @property
     def window(self) -> WindowSpec:
@@ -265,13 +280,16 @@ def lags_for(periods: tuple[int, ...], horizon: int, frames: int) -> tuple[int, 
 _NETWORK_OF = {"series": "series", "trajectory": "equivariant"}
 
 
-def propose(dataset: Dataset, horizon: int, holdout: int = 0) -> dict[str, Any]:
+def propose(
+    dataset: Dataset, horizon: int, holdout: int = 0, features: tuple[int, ...] | None = None
+) -> dict[str, Any]:
     """What Rheos would choose for this data, as the options that differ from the defaults.
 
     Args:
         dataset: the recordings.
         horizon: frames to forecast.
         holdout: frames that will be kept out.
+        features: shape of a coded frame; None: that of a raw one.
     """
     layout = dataset.layout
     lengths = [recording.observed - holdout for recording in dataset.recordings]
@@ -297,7 +315,7 @@ def propose(dataset: Dataset, horizon: int, holdout: int = 0) -> dict[str, Any]:
         # A year's lag would cost two years of windows and say less than the climatology.
         proposal |= {"anchor": {"kind": "damped_anomaly"}, "lags": []}
     if field:
-        cells = int(np.prod(dataset.features)) * (proposal["history"] + horizon)
+        cells = int(np.prod(features or dataset.features)) * (proposal["history"] + horizon)
         proposal["block"] = int(np.clip(4_000_000 // cells, 4, 50))
         proposal["training"] = {"batch": int(np.clip(200_000 // cells, 4, 16))}
     elif len(layout.channels) > 8:
@@ -326,8 +344,16 @@ def make_recipe(
         InputError: an option is unknown or has a wrong value.
     """
     holdout = given.get("holdout", 0)
-    proposal = propose(dataset, horizon, holdout if isinstance(holdout, int) else 0)
-    if _draws_tokens(given):
-        # What is proposed for numbers would stand in the way of what goes with tokens.
-        proposal = {name: value for name, value in proposal.items() if name not in ("codec", "anchor")}
-    return build(Recipe, merge(proposal, dict(given)), where)
+    held = holdout if isinstance(holdout, int) else 0
+
+    def proposed(features: tuple[int, ...]) -> Recipe:
+        proposal = propose(dataset, horizon, held, features)
+        if _draws_tokens(given):
+            # What is proposed for numbers would stand in the way of what goes with tokens.
+            proposal = {name: value for name, value in proposal.items() if name not in ("codec", "anchor")}
+        return build(Recipe, merge(proposal, dict(given)), where)
+
+    recipe = proposed(dataset.features)
+    # Batches and blocks are for frames as the network sees them.
+    coded = Chain(links=recipe.codec).features(dataset.features)
+    return recipe if coded == dataset.features else proposed(coded)

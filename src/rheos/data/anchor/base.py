@@ -94,7 +94,7 @@ class Anchor(Method, ABC):
         batches = chunks(source, scattered(indices, _RHYTHM_WINDOWS))
         scale = fitted.scale[source.spec.history :]
         fitted = replace(fitted, rhythm=Rhythm.measure(source, batches, fitted.future, scale))
-        if len(source.dataset.features) > 1:
+        if len(source.features) > 1:
             return fitted  # cells are many, and their errors go together
         return replace(fitted, unrest=_unrest(source, scattered(indices, _UNREST_WINDOWS), fitted))
 
@@ -172,7 +172,7 @@ def scattered(indices: np.ndarray, most: int) -> np.ndarray:
 def window_bytes(source: WindowSource) -> int:
     """Memory of one window's targets."""
     spec = source.spec
-    return 4 * spec.frames * (2 + len(spec.lags)) * int(np.prod(source.dataset.features))
+    return 4 * spec.frames * (2 + len(spec.lags)) * int(np.prod(source.features))
 
 
 def chunks(source: WindowSource, indices: np.ndarray) -> Iterator[WindowBatch]:
@@ -186,9 +186,7 @@ def residual_scale(
     source: WindowSource, indices: np.ndarray, forecast: Callable[[WindowBatch], np.ndarray]
 ) -> np.ndarray:
     """Root mean square of `future - forecast` over windows, as a `(F, *features)` scale."""
-    future, past = (
-        np.zeros((2, n, *source.dataset.features)) for n in (source.spec.horizon, source.spec.history)
-    )
+    future, past = (np.zeros((2, n, *source.features)) for n in (source.spec.horizon, source.spec.history))
     for batch in chunks(source, indices):
         future += squares(batch.future.astype(np.float64) - forecast(batch))
         past += history_squares(batch.history)

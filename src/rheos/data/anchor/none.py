@@ -17,7 +17,7 @@ class NoAnchor(Anchor):
 
     def measure(self, source: WindowSource, indices: np.ndarray) -> "FittedNoAnchor":
         """Nothing to measure but the shape."""
-        return FittedNoAnchor(scale=np.ones((source.spec.frames, *source.dataset.features), np.float32))
+        return FittedNoAnchor(scale=np.ones((source.spec.frames, *source.features), np.float32))
 
     def rebuild(self, scale: np.ndarray, numbers: dict[str, np.ndarray]) -> "FittedNoAnchor":
         """The scale alone."""

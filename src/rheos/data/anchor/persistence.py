@@ -29,7 +29,7 @@ class Persistence(Anchor):
     def measure(self, source: WindowSource, indices: np.ndarray) -> "FittedPersistence":
         """Measure damping and scale."""
         used = some(indices, self.most_windows)
-        damping = np.ones((source.spec.horizon, source.dataset.features[0]))
+        damping = np.ones((source.spec.horizon, source.features[0]))
         if self.damped:
             damping = _damping(source, used)
         plain = FittedPersistence(scale=np.ones(0, np.float32), damping=damping.astype(np.float32))
@@ -42,7 +42,7 @@ class Persistence(Anchor):
 
 def _damping(source: WindowSource, indices: np.ndarray) -> np.ndarray:
     """rho `(S, C)`."""
-    product = np.zeros((source.spec.horizon, source.dataset.features[0]))
+    product = np.zeros((source.spec.horizon, source.features[0]))
     square = np.zeros_like(product)
     for batch in chunks(source, indices):
         last = last_observed(batch.history).astype(np.float64)[:, None]

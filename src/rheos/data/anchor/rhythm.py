@@ -62,7 +62,7 @@ class Rhythm:
         columns, phases = cycle(source)
         if phases < 2:
             return None
-        square, count = np.zeros((2, phases, *source.dataset.features))
+        square, count = np.zeros((2, phases, *source.features))
         for batch in batches:
             residual = (batch.future - forecast(batch)) / scale
             phase = _phase(batch.calendar[:, batch.history.shape[1] :], columns, phases)

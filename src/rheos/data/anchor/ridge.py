@@ -71,7 +71,7 @@ class Ridge(Anchor):
         fitting = max(_FEWEST_WINDOWS, _WINDOWS_BYTES // window_bytes(source))
         batch = source.batch(some(indices, min(self.most_windows, fitting)))
         plan = Plan.of(source, batch, self.recent)
-        return _Regression(self, batch, plan, source.exists.ravel()).solve()
+        return _Regression(self, batch, plan, source.coded_exists.ravel()).solve()
 
     def rebuild(self, scale: np.ndarray, numbers: dict[str, np.ndarray]) -> "FittedRidge":
         """The inverse of `numbers`."""

@@ -51,8 +51,8 @@ class Plan:
         """Decide from the layout, the window sizes and the training windows."""
         names = list(source.calendar_names)
         history = source.spec.history
-        space = len(source.dataset.features) - 1
-        closed = (*source.dataset.layout.periodic, *(False,) * space)[:space]
+        space = len(source.features) - 1
+        closed = (*source.layout.periodic, *(False,) * space)[:space]
 
         def columns(*starts: str) -> np.ndarray:
             return np.array([i for i, n in enumerate(names) if n.startswith(starts)], int)

@@ -37,7 +37,7 @@ class Seasonal(Anchor):
 
 def _best_lag(source: WindowSource, indices: np.ndarray) -> np.ndarray:
     """Number of the best lag `(C,)`; -1 where there is none."""
-    lags, channels = len(source.spec.lags), source.dataset.features[0]
+    lags, channels = len(source.spec.lags), source.features[0]
     square = np.zeros((lags, channels))
     count = np.zeros((lags, channels))
     if not lags:

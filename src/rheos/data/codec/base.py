@@ -1,17 +1,19 @@
 """What a codec is: x_0 = encode(raw), raw = decode(x_0), fitted on the training span only.
 
 A codec may depend on the window it encodes, through a *state* measured on the window's history; it
-never sees a frame at or after the origin before encoding it.
+never sees a frame at or after the origin before encoding it. A coded frame may have other channels on
+another grid than a raw one: `features`, `exists` and `layout` say what it is.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 
 from rheos.core.method import Method
 from rheos.data.codec.covariates import Covariates
-from rheos.data.dataset import Dataset
+from rheos.data.dataset import Dataset, Layout
 
 State = dict[str, np.ndarray]
 
@@ -28,8 +30,13 @@ class Fitted(ABC):
 
     @property
     def pointwise(self) -> bool:
-        """Whether every entry is encoded on its own, the same in any window (the state is empty)."""
+        """Whether every frame is encoded on its own, the same in any window (the state is empty)."""
         return True
+
+    @property
+    def mixes(self) -> bool:
+        """Whether a code is no longer of one variable and one cell."""
+        return False
 
     @property
     def lookback(self) -> int:
@@ -41,6 +48,18 @@ class Fitted(ABC):
         """How many tokens each channel has; none where coded data are numbers of any size."""
         return ()
 
+    def features(self, raw: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of a coded frame, of a raw one of shape `raw`."""
+        return raw
+
+    def exists(self, seen: np.ndarray) -> np.ndarray:
+        """Which coded entries there are, `seen` (raw features, bool) being the raw ones ever observed."""
+        return seen
+
+    def layout(self, raw: Layout) -> Layout:
+        """What the axes of coded frames mean."""
+        return raw
+
     def state(self, history: np.ndarray) -> State:
         """What encoding needs of raw histories `(b, P, *features)`; arrays with leading axis b."""
         return {}
@@ -51,7 +70,7 @@ class Fitted(ABC):
 
     @abstractmethod
     def decode(self, values: np.ndarray, state: State) -> np.ndarray:
-        """The exact inverse of `encode`."""
+        """The inverse of `encode`: exact, but for codecs that keep less than there is, which say so."""
 
     def encode_past(self, values: np.ndarray, state: State) -> np.ndarray:
         """Code a run of raw frames from before the origin; its first `lookback` frames come out NaN."""
@@ -76,6 +95,24 @@ class Fitted(ABC):
 
 class Codec(Method, ABC):
     """Base of codecs: the configuration that `fit` turns into a :class:`Fitted`."""
+
+    @property
+    def mixes(self) -> bool:
+        """Whether a code is no longer of one variable and one cell."""
+        return False
+
+    @property
+    def spends(self) -> float:
+        """Share of the time of a fit that it asks for, to be trained."""
+        return 0.0
+
+    def features(self, raw: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of a coded frame, of a raw one of shape `raw`; known before anything is fitted."""
+        return raw
+
+    def within(self, seconds: float, raw: tuple[int, ...]) -> Self:
+        """The codec with what its share of a fit of so many seconds comes to, for frames of this shape."""
+        return self
 
     @abstractmethod
     def fit_targets(self, dataset: Dataset) -> Fitted:

@@ -1,20 +1,22 @@
 """Chain: x_0 = c_n(... c_2(c_1(raw))), codecs one after the other, decoded in reverse."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
 from rheos.core.errors import IncompatibleError
+from rheos.data.codec.autoencoder import AutoEncoder
 from rheos.data.codec.base import Codec, Fitted, State
 from rheos.data.codec.increments import Increments
 from rheos.data.codec.log import Log
+from rheos.data.codec.patches import Patches
 from rheos.data.codec.scale import Scale
 from rheos.data.codec.tokens import Tokens
-from rheos.data.dataset import Dataset
+from rheos.data.dataset import Dataset, Layout
 
-Link = Annotated[Scale | Log | Increments | Tokens, Field(discriminator="kind")]
+Link = Annotated[Scale | Log | Increments | Tokens | Patches | AutoEncoder, Field(discriminator="kind")]
 
 
 class Chain(Codec):
@@ -26,6 +28,30 @@ class Chain(Codec):
 
     kind: Literal["chain"] = "chain"
     links: tuple[Link, ...] = Field(min_length=1)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether any link does."""
+        return any(link.mixes for link in self.links)
+
+    def features(self, raw: tuple[int, ...]) -> tuple[int, ...]:
+        """The last link's."""
+        for link in self.links:
+            raw = link.features(raw)
+        return raw
+
+    @property
+    def spends(self) -> float:
+        """What the links spend together."""
+        return sum(link.spends for link in self.links)
+
+    def within(self, seconds: float, raw: tuple[int, ...]) -> Self:
+        """With each link settled for the frames that reach it."""
+        links = []
+        for link in self.links:
+            links.append(link.within(seconds, raw))
+            raw = link.features(raw)
+        return self.model_copy(update={"links": tuple(links)})
 
     def fit_targets(self, dataset: Dataset) -> "FittedChain":
         """Fit each link on what the links before it give.
@@ -54,7 +80,7 @@ class Chain(Codec):
 
 def _coded(dataset: Dataset, link: Fitted) -> Dataset:
     recordings = [replace(r, values=link.encode_past(r.values[None], {})[0]) for r in dataset.recordings]
-    return replace(dataset, recordings=tuple(recordings))
+    return replace(dataset, layout=link.layout(dataset.layout), recordings=tuple(recordings))
 
 
 def _named(arrays: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
@@ -74,6 +100,11 @@ class FittedChain(Fitted):
     links: tuple[Fitted, ...]
 
     @property
+    def mixes(self) -> bool:
+        """Whether any link does."""
+        return self.config.mixes
+
+    @property
     def pointwise(self) -> bool:
         """Whether all links are."""
         return all(link.pointwise for link in self.links)
@@ -87,6 +118,22 @@ class FittedChain(Fitted):
     def values(self) -> tuple[int, ...]:
         """The last link's."""
         return self.links[-1].values
+
+    def features(self, raw: tuple[int, ...]) -> tuple[int, ...]:
+        """The last link's."""
+        return self.config.features(raw)
+
+    def exists(self, seen: np.ndarray) -> np.ndarray:
+        """The last link's."""
+        for link in self.links:
+            seen = link.exists(seen)
+        return seen
+
+    def layout(self, raw: Layout) -> Layout:
+        """The last link's."""
+        for link in self.links:
+            raw = link.layout(raw)
+        return raw
 
     def state(self, history: np.ndarray) -> State:
         """Each link's state on the history that the links before it have coded."""
@@ -117,6 +164,8 @@ class FittedChain(Fitted):
 
     def log_det(self, values: np.ndarray, state: State) -> np.ndarray | None:
         """Sum of the links' at the values each of them sees."""
+        if self.config.mixes:
+            return None
         total = np.zeros(np.shape(values))
         for number, link in enumerate(self.links):
             own = _of(state, number)

@@ -1,6 +1,7 @@
-"""Data sets made from equations: flows, chaos, particles, and a Gaussian whose best forecast is known."""
+"""Data sets made from equations: flows, chaos, particles, moving pictures, a Gaussian whose law is known."""
 
 from rheos.core.method import Method
+from rheos.data.generator.bouncing import BouncingShapes, MovingDigits
 from rheos.data.generator.charged import Charged
 from rheos.data.generator.gaussian import GaussianPanel, crps_normal
 from rheos.data.generator.gravity import Gravity
@@ -16,15 +17,19 @@ GENERATORS: tuple[type[Method], ...] = (
     Charged,
     Springs,
     Gravity,
+    BouncingShapes,
+    MovingDigits,
 )
 
 __all__ = [
     "GENERATORS",
+    "BouncingShapes",
     "Charged",
     "GaussianPanel",
     "Gravity",
     "Lorenz63",
     "Lorenz96",
+    "MovingDigits",
     "Springs",
     "Turbulence",
     "crps_normal",

@@ -1,7 +1,7 @@
-"""Readers: tables, arrays, grids, trajectories and JSON lines become a `Dataset`, whatever they come as.
+"""Readers: tables, arrays, grids, videos, trajectories, JSON lines become a `Dataset`, however they come.
 
-Every source is understood by its format (`table`, `trajectories`, `arrays`, `gridded`, `jsonlines`) and
-brought onto a regular axis in one place (`assemble`). The caller's objects are never changed.
+Every source is understood by its format (`table`, `trajectories`, `arrays`, `gridded`, `video`, `jsonlines`)
+and brought onto a regular axis in one place (`assemble`). The caller's objects are never changed.
 """
 
 import tarfile
@@ -16,7 +16,7 @@ import xarray as xr
 
 from rheos.data.dataset import Dataset
 from rheos.data.options import DataOptions
-from rheos.data.reader import arrays, gridded, jsonlines
+from rheos.data.reader import arrays, gridded, jsonlines, video
 from rheos.data.reader.assemble import Reading, assemble
 from rheos.data.reader.files import content, existing
 from rheos.data.reader.problem import SourceError
@@ -37,8 +37,9 @@ def read(source: Source, options: DataOptions | Mapping[str, Any] | None = None)
     """Read a source.
 
     Args:
-        source: a path (`FILE.npz::name` names an array, `FOLDER::test` a part), a pandas DataFrame or
-            Series, an xarray Dataset or DataArray, or a numpy array, frames first.
+        source: a path (`FILE.npz::name` names an array, `FOLDER::test` a part, a folder of videos all of
+            them), a pandas DataFrame or Series, an xarray Dataset or DataArray, or a numpy array, frames
+            first.
         options: how it is to be read.
 
     Returns:
@@ -99,10 +100,8 @@ def _from_path(source: str, options: DataOptions) -> Raw:
         return gridded.from_netcdf(path, options)
     if suffix in PARQUET:
         return _from_frame(parquet_table(path), options, str(path))
-    if suffix in (".mp4", ".avi", ".mov", ".mkv", ".webm"):
-        raise SourceError(
-            f"{str(path)!r} is a video, which has no reader yet", advice="save its frames as .npy"
-        )
+    if suffix in video.SUFFIXES:
+        return video.from_video(path, options)
     if jsonlines.is_json_name(path.name):
         return jsonlines.from_json_file(path, options)
     if ".tar" in path.name or suffix in (".tgz", ".txz"):
@@ -117,8 +116,12 @@ def _from_folder(path: Path, part: str | None, options: DataOptions) -> Raw:
         return gridded.from_zarr(path, options)
     if any(file.is_file() and jsonlines.is_json_name(file.name) for file in path.rglob("*")):
         return jsonlines.from_json_folder(path, part, options)
+    shown = (file for file in path.iterdir() if not file.name.startswith("."))
+    clips = sorted(file for file in shown if file.suffix.lower() in video.SUFFIXES)
+    if clips:
+        return video.from_videos(clips, options, str(path))
     raise SourceError(
-        f"{str(path)!r} is a folder that holds neither Zarr nor JSON lines", advice="name a file"
+        f"{str(path)!r} is a folder that holds neither Zarr, JSON lines nor videos", advice="name a file"
     )
 
 

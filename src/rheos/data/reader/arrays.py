@@ -1,7 +1,7 @@
 """Arrays, frames first: `(frames)`, `(frames, channel)`, `(frames, y, x)`, `(frames, channel, y, x)`, ...
 
-Another order of axes is named by `data.dims`, say `[x, time]`, or `[time, agent, space]` and `[scene, time,
-agent, space]` of trajectories. Nothing is ever unpickled.
+Another order of axes is named by `data.dims`, say `[x, time]`, or `[time, agent, space]` of trajectories; an
+axis `scene` holds several recordings, as in `[scene, time, y, x]`. Nothing is ever unpickled.
 """
 
 import io
@@ -93,28 +93,29 @@ def from_array(array: np.ndarray, options: DataOptions, origin: str, axis: pd.Se
     dims = _dims(array, options, origin)
     if "agent" in dims:
         return _from_agents(array, dims, options, origin, axis)
-    spatial = tuple(name for name in dims if name not in ("time", "channel"))
-    order = [dims.index(name) for name in ("time", "channel", *spatial) if name in dims]
+    spatial = tuple(name for name in dims if name not in ("scene", "time", "channel"))
+    order = [dims.index(name) for name in ("scene", "time", "channel", *spatial) if name in dims]
     moved = np.transpose(array, order)
+    scenes = moved if "scene" in dims else moved[None]
     if "channel" not in dims:
-        moved = moved[:, None]
+        scenes = scenes[:, :, None]
     index = None if axis is None else stamps(axis, options, origin, notes)
-    if index is not None and len(index) != len(moved):
+    if index is not None and len(index) != scenes.shape[1]:
         raise SourceError(
-            f"data.time={options.time} has {len(index)} stamps and {origin!r} has {len(moved)} frames"
+            f"data.time={options.time} has {len(index)} stamps and {origin!r} has {scenes.shape[1]} frames"
         )
-    count = moved.shape[1]
+    count = scenes.shape[2]
     name = origin.rpartition("::")[2] if "::" in origin else "value"
     layout = Layout(
         kind="field" if spatial else "series",
         dims=("channel", *spatial),
         channels=(name,) if count == 1 else tuple(f"{name}{place}" for place in range(count)),
         periodic=(False,) * len(spatial),
+        sequence="scene" if "scene" in dims else "unique_id",
     )
-    values = moved if moved.dtype in (np.float32, np.float64) else moved.astype(_float(moved.dtype))
     if index is None:
         notes.append("there are no stamps: frames are numbered")
-    return Raw(origin=origin, layout=layout, sequences=[RawSequence.of(values, index)], notes=notes)
+    return Raw(origin=origin, layout=layout, sequences=_recordings(scenes, index), notes=notes)
 
 
 def _from_agents(
@@ -148,12 +149,17 @@ def _from_agents(
         periodic=(False,),
         sequence="scene",
     )
+    return Raw(origin=origin, layout=layout, sequences=_recordings(scenes, index), notes=notes)
+
+
+def _recordings(scenes: np.ndarray, index: pd.Index | None) -> list[RawSequence]:
+    """A recording for each of `(scene, time, ...)`, numbered where there are several."""
     kind = scenes.dtype if scenes.dtype in (np.float32, np.float64) else _float(scenes.dtype)
     sequences = [RawSequence.of(scene.astype(kind, copy=False), index) for scene in scenes]
     if len(sequences) > 1:
         for number, sequence in enumerate(sequences):
             sequence.name = str(number)
-    return Raw(origin=origin, layout=layout, sequences=sequences, notes=notes)
+    return sequences
 
 
 def _columns(archive: np.lib.npyio.NpzFile, names: tuple[str, ...], origin: str) -> pd.DataFrame:
