@@ -1,5 +1,6 @@
 """Denoising loss: E w_x(t) |K_t (E[u_0 | u_t] - u_0)|^2, K_t the metric of the coordinates (frame mixing).
 
+Denoising score matching as in Ho et al. 2020, arXiv 2006.11239, and Karras et al. 2022, arXiv 2206.00364.
 Every weight is stated on the data error; by the identities |eps error|^2 = SNR |data error|^2 and
 |v error|^2 = (SNR + 1) |data error|^2 (variance preserving) it is a weight on any other prediction.
 """

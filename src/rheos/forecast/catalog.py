@@ -18,6 +18,7 @@ from rheos.process.recipes import PROCESSES
 from rheos.process.schedule import SCHEDULES
 from rheos.sample.correction import CORRECTIONS
 from rheos.sample.grid import GRIDS
+from rheos.sample.guidance import GUIDANCES
 from rheos.sample.path import PATHS
 from rheos.sample.solver import SOLVERS
 from rheos.sample.unmasking import UNMASKINGS
@@ -38,6 +39,7 @@ ROOMS: dict[str, tuple[type[Method], ...]] = {
     "path": PATHS,
     "solver": SOLVERS,
     "correction": CORRECTIONS,
+    "guidance": GUIDANCES,
     "unmasking": UNMASKINGS,
     "calibration": CALIBRATIONS,
     "baseline": BASELINES,

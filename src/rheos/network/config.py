@@ -75,6 +75,11 @@ def _check_series(shapes: Shapes, width: int, heads: int) -> None:
 class SeriesNetwork(Method):
     """Attention over frames and channels, for tables of series.
 
+    F = head(blocks(tokens)) + B (g(level) * A z), z all inputs of a channel: attention along time, then along
+    channels, beside a linear path.
+
+    CSDI (arXiv 2107.03502) in patches of frames (arXiv 2211.14730) under AdaLN-zero (arXiv 2212.09748).
+
     Attributes:
         width: size of a token.
         depth: number of blocks.
@@ -121,6 +126,10 @@ class SeriesNetwork(Method):
 
 class CausalSeriesNetwork(Method):
     """Attention over past frames only, for tables of series that are forecast frame after frame.
+
+    softmax(q_i k_j / sqrt(d) + b(min(i - j, reach - 1))) v_j over j <= i with i - j < reach or j < sinks.
+
+    Places are relative (T5, arXiv 1910.10683) and the first frames stay (StreamingLLM, arXiv 2309.17453).
 
     History must be clean (`process.history=clean`). With `times=per_frame`, `process=plain` and `anchor=none`
     a forecast streams at a constant cost a frame.
@@ -169,6 +178,10 @@ class CausalSeriesNetwork(Method):
 
 class FieldNetwork(Method):
     """A U-Net over space with mixing along frames, for fields and video on any grid.
+
+    y_k = x_k + gate mix_k(x_1, ..., x_F) at every pixel, after each residual block on single frames.
+
+    Video diffusion's factorized space and time (arXiv 2204.03458).
 
     The defaults train on two CPU cores; for a GPU take base=64, multipliers=[1, 2, 4, 4], blocks=2, patch=1.
 
@@ -219,6 +232,10 @@ class FieldNetwork(Method):
 
 class EquivariantNetwork(Method):
     """Messages among agents and attention along frames that turn with space, for trajectories.
+
+    F(Q x + c) = Q F(x) for any rotation or reflection Q and shift c, and agents in any order.
+
+    GeoTDM (Han et al. 2024, arXiv 2410.13027).
 
     Answers turn, shift and change places with the agents where coordinates share a scale (`codec` of kind
     `scale` with `isotropic=true`) and the anchor does the same (`anchor=geometric`).
