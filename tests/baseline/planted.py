@@ -1,8 +1,51 @@
 """Errors planted one at a time, each of which the tests of this room must notice: (file, old, new)."""
 
 PEER = "tests/baseline/test_peer.py"
+COLD, LEARNED = "tests/baseline/test_dyffusion.py", "src/rheos/baseline/learned/"
 
 PLANTED = [
+    (f"{LEARNED}cold.py", "[step / (extra + 1) for", "[step / max(extra, 1) for", COLD),
+    (
+        f"{LEARNED}cold.py",
+        "(interpolate(x0, end, here) if here > 0 else x0)",
+        "interpolate(x0, end, here)",
+        COLD,
+    ),
+    (f"{LEARNED}cold.py", "states[-1] + state -", "x0 + state -", COLD),
+    (
+        f"{LEARNED}cold.py",
+        "        end = forecast(state, there)",
+        "        end = forecast(state, here)",
+        COLD,
+    ),
+    (
+        f"{LEARNED}dyffusion.py",
+        "first + 0.5 * ahead * (second - first)",
+        "first + ahead * (second - first)",
+        COLD,
+    ),
+    (f"{LEARNED}dyffusion.py", "(step < len(times) - 2)", "(step < len(times) - 1)", COLD),
+    (f"{LEARNED}dyffusion.py", "_like(here == 0, x0), x0", "_like(here < 0, x0), x0", COLD),
+    (
+        f"{LEARNED}dyffusion.py",
+        "nets.forecast(onward, there, context)",
+        "nets.forecast(onward, here, context)",
+        COLD,
+    ),
+    (f"{LEARNED}dyffusion.py", "i = 1 + key", "i = key", COLD),
+    (f"{LEARNED}dyffusion.py", "context, key, next(calls))", "context, key, 0)", COLD),
+    (f"{LEARNED}between.py", "2.0 * i / self.horizon - 1.0", "0.0 * i", COLD),
+    (f"{LEARNED}between.py", "i.ceil().long()", "i.floor().long()", COLD),
+    (f"{LEARNED}between.py", "x0 + share * (xh - x0) + bend", "x0 + share * xh + bend", COLD),
+    (
+        f"{LEARNED}dropout.py",
+        "key.uniform((count,), output.device) >= self.rate",
+        "key.uniform((count,), output.device) < self.rate",
+        COLD,
+    ),
+    (f"{LEARNED}dropout.py", " / (1.0 - self.rate)\n", "\n", COLD),
+    (f"{LEARNED}dropout.py", "self._key.after(self._drawn)", "self._key.after(0)", COLD),
+    (f"{LEARNED}base.py", "(error * mask).flatten(1)", "error.flatten(1)", COLD),
     (
         "src/rheos/baseline/history.py",
         "age = (~np.isnan(history[::-1])).argmax(0)",

@@ -1,6 +1,7 @@
 """Everything a recipe can name, by room, straight from the registries."""
 
 from rheos.baseline import BASELINES
+from rheos.baseline.learned import LEARNED
 from rheos.baseline.peer import PEERS
 from rheos.calibrate import CALIBRATIONS
 from rheos.core.method import Method
@@ -43,6 +44,7 @@ ROOMS: dict[str, tuple[type[Method], ...]] = {
     "unmasking": UNMASKINGS,
     "calibration": CALIBRATIONS,
     "baseline": BASELINES,
+    "learned_baseline": LEARNED,
     "peer": PEERS,
     "generator": GENERATORS,
 }

@@ -47,7 +47,7 @@ def said_as(room: str, method: type[Method]) -> tuple[str, ...]:
         # Corrections are several, one after the other.
         value = f"({one},)" if get_origin(Preset.model_fields[option].annotation) is tuple else one
         lines.append(f"preset: `Preset({option}={value})`")
-    if room in ("baseline", "peer"):
+    if room in ("baseline", "learned_baseline", "peer"):
         lines.append(f"comparison: `rheos compare SOURCE --horizon N --methods {word}`")
     return (*lines, f"Python: `{method.__module__}.{method.__name__}`")
 
