@@ -222,7 +222,7 @@ def test_it_learns_an_oscillation_and_its_members_are_their_own():
     """Without noise the future follows from the past; members depend on their own rows alone."""
     frames = np.arange(420)
     values = np.stack([np.sin(2 * np.pi * frames / 12), np.cos(2 * np.pi * frames / 12)], 1)
-    method = DYffusion(network=SMALL, history=4, steps=160, batch=16, dropout=0.05)
+    method = DYffusion(network=SMALL, history=4, steps=240, batch=16, dropout=0.05)
     fitted = method.fit(dataset(values[:400]), 4)
     key = Key.of(5, 8)
     members = fitted.forecast(Recording.of(values[:400]), 400, key)

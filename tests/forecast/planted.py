@@ -13,8 +13,27 @@ _WELL = "tests/forecast/test_health.py"
 _HEALTH = "src/rheos/forecast/health.py"
 _GIVEN = "tests/forecast/test_given.py"
 _PAGE = "tests/forecast/test_page.py"
+_WHOLE = "tests/forecast/test_unconditional.py"
 
 PLANTED = [
+    (
+        "src/rheos/forecast/whole.py",
+        "given[: context.history_frames] = True",
+        "given[: context.history_frames - 1] = True",
+        _WHOLE,
+    ),
+    (
+        "src/rheos/forecast/whole.py",
+        "replace(context.hidden(), observation",
+        "replace(context, observation",
+        _WHOLE,
+    ),
+    (
+        "src/rheos/forecast/model.py",
+        "if forecasting and self.recipe.hides == 1.0:",
+        "if forecasting and self.recipe.hides > 1.0:",
+        _WHOLE,
+    ),
     (
         "src/rheos/forecast/page.py",
         "equation, *rest = rest",

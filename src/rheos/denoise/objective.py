@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rheos.core.context import Context
+from rheos.core.errors import IncompatibleError
 from rheos.core.keys import Key, Purpose
 from rheos.core.method import Method, one_of
 from rheos.core.time_field import expand, with_history_at
@@ -20,7 +21,7 @@ from rheos.denoise.denoiser import Denoiser
 from rheos.denoise.solver_error import SolverError
 from rheos.denoise.time_sampler import TIME_SAMPLERS, Uniform
 from rheos.denoise.times import TIMES, Shared
-from rheos.process.process import history_time
+from rheos.process.process import Process, history_time
 
 AnyTimeSampler: Any = one_of(TIME_SAMPLERS)
 AnyTimes: Any = one_of(TIMES)
@@ -42,6 +43,10 @@ class Objective(Method):
             up to it, one a clip, and the network is told q as the level of those frames (conditioning
             augmentation, arXiv 2106.15282). So members may later continue from frames that are a little
             wrong.
+        unconditional: probability that a clip is trained without being told its history, which is noisy like
+            the rest of it: the law of whole clips, for guidance to lean on (1: TSDiff, arXiv 2307.11494, and
+            GPD, arXiv 2406.02212; between: arXiv 2207.12598). Needs `process.history=diffused` and
+            `anchor=none`; at 1 also `times=per_frame`, since a forecast then holds the history at t = 0.
     """
 
     kind: Literal["denoising"] = "denoising"
@@ -51,6 +56,7 @@ class Objective(Method):
     gamma: float = Field(default=5.0, gt=0.0)
     solver_error: SolverError = SolverError()
     history_noise: float = Field(default=0.0, ge=0.0, le=10.0)
+    unconditional: float = Field(default=0.0, ge=0.0, le=1.0)
 
     def data_weight(self, denoiser: Denoiser, t: Tensor) -> Tensor:
         """w_x(t), the weight on the squared data error; 0 where t = 0.
@@ -93,9 +99,12 @@ class Objective(Method):
                 drawn from the key.
 
         Raises:
-            IncompatibleError: the process' coordinates need what the context does not have.
+            IncompatibleError: the process' coordinates need what the context does not have, or clips are to
+                be trained without a history that is clean.
         """
         process = denoiser.process
+        if self.unconditional > 0.0:
+            context = self._unconditioned(process, context, key)
         u0 = process.canonical(x0, context)
         drawn = self.times(self.time_sampler, process.schedule, (*u0.shape,), key, context.groups)
         # What sampling shows of the history must not touch training: it has its own law of q.
@@ -122,3 +131,16 @@ class Objective(Method):
         if (strength := self.solver_error.strength(key.step)) == 0.0:
             return loss
         return loss + strength * self.solver_error(denoiser, u, mean, at, observed, context)
+
+    def _unconditioned(self, process: Process, context: Context, key: Key) -> Context:
+        """The context with the history of some clips hidden.
+
+        Raises:
+            IncompatibleError: the clips show it.
+        """
+        if process.history == "clean" and context.history_frames > 0:
+            raise IncompatibleError(
+                f"unconditional={self.unconditional:g} hides the history of clips, but with history='clean' "
+                "they show it at t = 0; use history='diffused'."
+            )
+        return context.hidden(key.at(Purpose.AUGMENT, key.step).uniform(()) < self.unconditional)
