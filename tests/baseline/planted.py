@@ -1,9 +1,33 @@
 """Errors planted one at a time, each of which the tests of this room must notice: (file, old, new)."""
 
 PEER = "tests/baseline/test_peer.py"
+VAE = "tests/baseline/test_koopman_vae.py"
 COLD, LEARNED = "tests/baseline/test_dyffusion.py", "src/rheos/baseline/learned/"
 
 PLANTED = [
+    (
+        f"{LEARNED}koopman.py",
+        "torch.linalg.pinv(past) @ following",
+        "torch.linalg.pinv(following) @ past",
+        VAE,
+    ),
+    (f"{LEARNED}koopman.py", "(past @ matrix - following).square()", "(past - following).square()", VAE),
+    (f"{LEARNED}koopman.py", "latents[:, :-1].reshape", "latents[:, 1:].reshape", VAE),
+    (f"{LEARNED}koopman.py", "- 1.0).clamp(min=0.0)", "- 1.0)", VAE),
+    (f"{LEARNED}koopman.py", "moduli(matrix)[:count]", "moduli(matrix)", VAE),
+    (f"{LEARNED}koopman.py", "off - 1.0 - ratio", "off - 1.0 + ratio", VAE),
+    (f"{LEARNED}koopman.py", "torch.exp(-2.0 * prior_log_scale)", "torch.exp(-2.0 * log_scale)", VAE),
+    (f"{LEARNED}koopman_vae.py", "self.kl * divergence", "divergence", VAE),
+    (f"{LEARNED}koopman_vae.py", "loss + self.linear * error", "loss + error", VAE),
+    (
+        f"{LEARNED}koopman_vae.py",
+        "matrix, error = linear_map(latents)",
+        "matrix, error = linear_map(mean)",
+        VAE,
+    ),
+    (f"{LEARNED}koopman_vae.py", "state = self.cell(latent, state)", "state = self.cell(mean, state)", VAE),
+    (f"{LEARNED}koopman_vae.py", "part[:, :past] for part in", "part for part in", VAE),
+    (f"{LEARNED}koopman_vae.py", "return [clip * mask, mask,", "return [clip, mask,", VAE),
     (f"{LEARNED}cold.py", "[step / (extra + 1) for", "[step / max(extra, 1) for", COLD),
     (
         f"{LEARNED}cold.py",

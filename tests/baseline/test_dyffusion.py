@@ -173,6 +173,30 @@ def _rows(count):
     return key.words, key.member
 
 
+@pytest.mark.parametrize("refine", [False, True])
+def test_a_forecast_is_the_course_of_its_networks_each_call_dropping_other_numbers(refine):
+    clip, context = clips()
+    nets, calls = networks(clip, context), []
+
+    def bent(x0, xh, i, context, key, call):
+        calls.append(call)
+        return x0 + (i / H)[:, None].float() ** 2 * (xh - x0)
+
+    nets.interpolate = bent
+    nets.forecast = lambda state, i, context: 0.8 * state + 0.1 * i[:, None].float()
+    method = DYffusion(network=SMALL, extra=1, refine=refine)
+    found = method.drawn_from(nets)(clip, context, Key.of(0, 6))
+    assert calls == list(range(len(calls)))
+    x0 = clip[:, 2]
+
+    def between(x0, xh, i):
+        return x0 + (i / H) ** 2 * (xh - x0)
+
+    course = cold_sample(x0, times_of(H, 1), lambda s, i: 0.8 * s + 0.1 * i, between)
+    expected = refined(x0, course, between) if refine else course.frames()
+    torch.testing.assert_close(found, torch.stack(expected, 1))
+
+
 def test_dropout_has_its_rate_its_scale_and_rows_of_its_own():
     network = SMALL.build(_shapes(), 0)
     part, rate = network.blocks[0].branches[0].branch, 0.25

@@ -1,15 +1,13 @@
 """Configurations of the backbones: small, frozen, built into a module by `.build(shapes, seed)`."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import nn
 
 from rheos.core.errors import IncompatibleError
+from rheos.core.initialization import initialization
 from rheos.core.method import Method
 from rheos.network.shapes import Shapes
 
@@ -29,18 +27,6 @@ def _patch_of(space: tuple[int, ...]) -> int:
     while math.prod(-(-size // patch) for size in space) > _GRID_CELLS:
         patch *= 2
     return patch
-
-
-@contextmanager
-def _initialization(seed: int) -> Iterator[None]:
-    """Draw initial weights from a seed, leaving the caller's random state as it was."""
-    state = torch.random.get_rng_state()
-    # Only the CPU generator: torch.manual_seed would also reseed every accelerator.
-    torch.random.default_generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        torch.random.set_rng_state(state)
 
 
 def _check_numbers(shapes: Shapes, name: str) -> None:
@@ -111,7 +97,7 @@ class SeriesNetwork(Method):
         patches = min(_PATCHES, max(_FEWEST_PATCHES, _TOKENS // shapes.channels))
         patch = self.patch or max(1, round(shapes.frames / patches))
         tokens = shapes.channels * -(-shapes.frames // patch)
-        with _initialization(seed):
+        with initialization(seed):
             return SeriesNet(
                 shapes,
                 patch=patch,
@@ -163,7 +149,7 @@ class CausalSeriesNetwork(Method):
 
         _check_numbers(shapes, self.kind)
         _check_series(shapes, self.width, self.heads)
-        with _initialization(seed):
+        with initialization(seed):
             return CausalSeriesNet(
                 shapes,
                 width=self.width,
@@ -218,7 +204,7 @@ class FieldNetwork(Method):
                 f"the field network takes one or two spatial axes but the data has {len(shapes.space)}; "
                 "use network.kind=series for tables."
             )
-        with _initialization(seed):
+        with initialization(seed):
             return FieldNet(
                 shapes,
                 patch=self.patch or _patch_of(shapes.space),
@@ -281,7 +267,7 @@ class EquivariantNetwork(Method):
                 f"the data has {shapes.static} constants for {shapes.space[0]} agents, and the equivariant "
                 "network takes the same of every agent; give them with roles.COLUMN=static."
             )
-        with _initialization(seed):
+        with initialization(seed):
             return EquivariantNet(
                 shapes,
                 width=self.width,

@@ -2,7 +2,8 @@
 
 from rheos.baseline.learned.base import FittedLearned, LearnedBaseline
 from rheos.baseline.learned.dyffusion import DYffusion
+from rheos.baseline.learned.koopman_vae import KoopmanVAE
 
-LEARNED: tuple[type[LearnedBaseline], ...] = (DYffusion,)
+LEARNED: tuple[type[LearnedBaseline], ...] = (DYffusion, KoopmanVAE)
 
-__all__ = ["LEARNED", "DYffusion", "FittedLearned", "LearnedBaseline"]
+__all__ = ["LEARNED", "DYffusion", "FittedLearned", "KoopmanVAE", "LearnedBaseline"]
