@@ -1,10 +1,34 @@
 """Errors planted one at a time, each of which the tests of this room must notice: (file, old, new)."""
 
 PEER = "tests/baseline/test_peer.py"
+CODING = "tests/baseline/test_pv_rnn.py"
 VAE = "tests/baseline/test_koopman_vae.py"
 COLD, LEARNED = "tests/baseline/test_dyffusion.py", "src/rheos/baseline/learned/"
 
 PLANTED = [
+    (f"{LEARNED}coding.py", "(1.0 - self.rate) * hidden", "hidden", CODING),
+    (f"{LEARNED}coding.py", "if first and frame == 0:", "if first and frame < 0:", CODING),
+    (
+        f"{LEARNED}coding.py",
+        "self._law(part) for part in (believed, told)",
+        "self._law(part) for part in (told, told)",
+        CODING,
+    ),
+    (f"{LEARNED}coding.py", "for m in (n - 1, n + 1) if 0 <= m", "for m in (n, n + 1) if 0 <= m", CODING),
+    (f"{LEARNED}coding.py", "told + free[:, frame, number]", "told + free[:, frame, 0]", CODING),
+    (
+        f"{LEARNED}coding.py",
+        "state is None else list(state)",
+        "state is None else [0 * h for h in state]",
+        CODING,
+    ),
+    (
+        f"{LEARNED}pv_rnn.py",
+        "self.meta_prior / network.latent",
+        "2 * self.meta_prior / network.latent",
+        CODING,
+    ),
+    (f"{LEARNED}pv_rnn.py", "error.sum((1, 2))", "error.mean((1, 2))", CODING),
     (
         f"{LEARNED}koopman.py",
         "torch.linalg.pinv(past) @ following",

@@ -234,7 +234,8 @@ def test_time_and_calendar_reach_the_networks():
         return nets.interpolate(clip[:, 2], clip[:, -1], i, context, key, 0)
 
     usual = asked(i, context)
-    assert not torch.allclose(asked(i + 0.2, context) - usual, 0.2 / H * (clip[:, -1] - clip[:, 2]))
+    bend = asked(i + 0.2, context) - usual - 0.2 / H * (clip[:, -1] - clip[:, 2])
+    assert float(bend.abs().max()) > 1e-3
     for frame, matters in ((3, False), (4, True), (5, False), (7, True)):
         calendar = context.calendar.clone()
         calendar[:, frame] += 1.0

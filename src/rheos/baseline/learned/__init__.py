@@ -3,7 +3,8 @@
 from rheos.baseline.learned.base import FittedLearned, LearnedBaseline
 from rheos.baseline.learned.dyffusion import DYffusion
 from rheos.baseline.learned.koopman_vae import KoopmanVAE
+from rheos.baseline.learned.pv_rnn import PVRNN
 
-LEARNED: tuple[type[LearnedBaseline], ...] = (DYffusion, KoopmanVAE)
+LEARNED: tuple[type[LearnedBaseline], ...] = (DYffusion, KoopmanVAE, PVRNN)
 
-__all__ = ["LEARNED", "DYffusion", "FittedLearned", "KoopmanVAE", "LearnedBaseline"]
+__all__ = ["LEARNED", "PVRNN", "DYffusion", "FittedLearned", "KoopmanVAE", "LearnedBaseline"]

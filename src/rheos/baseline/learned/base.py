@@ -56,13 +56,18 @@ class Lessons:
         """Clips `(b, P + S, *features)` in coded units and their contexts."""
         return to_context(self.source.batch(indices))
 
-    def train(self, model: nn.Module, loss: Loss, share: float = 1.0) -> None:
+    def chosen(self, key: Key) -> Tensor:
+        """Which of the first windows a training step's clips are, by the step's key."""
+        return key.at(Purpose.BATCH, key.step).integers(len(self.first), 1)[:, 0]
+
+    def train(self, model: nn.Module, loss: Loss, share: float = 1.0, judged: Loss | None = None) -> None:
         """Train a network in place; it ends with the averaged weights that did best on what is held out.
 
         Args:
             model: whose parameters change.
             loss: of each clip.
             share: of the steps, or of the time, that this network may take.
+            judged: what is held against it on windows held out, where that is not the loss.
         """
         method = self.method
         settings = Training(batch=method.batch, checks=_CHECKS, time=method.time)
@@ -70,11 +75,11 @@ class Lessons:
 
         def of_step(_: nn.Module, step: int) -> Tensor:
             key = replace(Key.of(method.seed, method.batch, method.name()), step=step)
-            chosen = key.at(Purpose.BATCH, step).integers(len(self.first), 1)[:, 0].numpy()
-            return loss(*self.batch(self.first[chosen]), key)
+            return loss(*self.batch(self.first[self.chosen(key).numpy()]), key)
 
         def of_held(_: nn.Module) -> float:
-            return float(loss(*self.batch(held), Key.of(method.seed, len(held), "held out")).mean())
+            key = Key.of(method.seed, len(held), "held out")
+            return float((judged or loss)(*self.batch(held), key).mean())
 
         if method.steps is None:
             each = seconds_per_step(share * method.time, lambda step: of_step(model, step).mean().backward())
