@@ -3,12 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.data.generator import GaussianPanel, crps_normal
 from rheos.forecast.forecaster import fit, options
 from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
+from rheos.forecast.whole import with_history_held
 from rheos.score import crps
 
 LAW = GaussianPanel(frames=1600, channels=1, memory=6.0)
@@ -42,6 +45,17 @@ def test_a_law_of_whole_clips_forecasts_as_the_conditional_law_does():
     assert ours < 0.8 * blind
     with pytest.raises(InputError, match="never told a history"):
         next(iter(model.stream(table, members=2, pace="rolling")))
+
+
+def test_the_history_is_held_and_told_in_no_other_way():
+    clip = torch.arange(10.0).reshape(1, 5, 2)
+    told = Context(history_frames=3, history=clip[:, :3], lagged=clip[:, :, None], mask=torch.ones_like(clip))
+    held = with_history_held(clip, told)
+    assert held.history is None
+    assert held.lagged is None
+    assert held.history_frames == 3
+    assert held.scope.given == ((True, True),) * 3 + ((False, False),) * 2
+    assert torch.equal(held.observation, clip)
 
 
 def recipe(*words):
