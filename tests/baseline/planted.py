@@ -7,7 +7,6 @@ COLD, LEARNED = "tests/baseline/test_dyffusion.py", "src/rheos/baseline/learned/
 
 PLANTED = [
     (f"{LEARNED}coding.py", "(1.0 - self.rate) * hidden", "hidden", CODING),
-    (f"{LEARNED}coding.py", "if first and frame == 0:", "if first and frame < 0:", CODING),
     (
         f"{LEARNED}coding.py",
         "self._law(part) for part in (believed, told)",

@@ -2,7 +2,7 @@
 
 PV-RNN (Ahmadi, Tani 2019, arXiv 1811.01339). d' are the neighboring layers. Before step k a layer expects
 
-    z_k ~ N(tanh(M d_{k-1}), exp(R d_{k-1})^2), at the first step N(0, 1),
+    z_k ~ N(tanh(M d_{k-1}), exp(R d_{k-1})^2), at the first step, where d is 0, N(0, 1),
 
 and believes, once it has seen what came, N(tanh(M d_{k-1} + a_k), exp(R d_{k-1} + r_k)^2), with free
 numbers a_k and r_k of each clip and step in the place of an encoder: where these are 0 it believes what it
@@ -85,7 +85,7 @@ class PredictiveCoding(nn.Module):
             Frames `(b, f, channels)`, KL of belief from expectation `(b, f, layers)`, and the h at the end.
         """
         rows, frames = noise.shape[:2]
-        first, layers = state is None, [cast(Layer, layer) for layer in self.layers]
+        layers = [cast(Layer, layer) for layer in self.layers]
         hidden = [noise.new_zeros(rows, self.width) for _ in layers] if state is None else list(state)
         shown, surprises = [], []
         for frame in range(frames):
@@ -93,8 +93,6 @@ class PredictiveCoding(nn.Module):
             latents, surprise = [], []
             for number, layer in enumerate(layers):
                 told: Tensor = layer.expects(own[number])
-                if first and frame == 0:
-                    told = torch.zeros_like(told)
                 believed = told if free is None else told + free[:, frame, number]
                 (mean, scale), (expected, its_scale) = (self._law(part) for part in (believed, told))
                 latents.append(mean + scale.exp() * noise[:, frame, number])
