@@ -1,23 +1,23 @@
 """Pages that are made from the code: methods, options, command line.
 
-mkdocs calls `on_page_markdown`; a page asks for a list by the line `<!-- generated: methods -->`.
+mkdocs calls `on_files`, which adds a page for every method, and `on_page_markdown`; a page asks for a list by
+the line `<!-- generated: methods -->`.
 """
 
 import math
 import re
-import sys
-from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
 
 import torch
 import typer
-from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from rheos.cli import app
-from rheos.core.method import Method
 from rheos.forecast.catalog import ROOMS
+from rheos.forecast.page import Page, page_of
 from rheos.forecast.recipe import Recipe
+from rheos.forecast.told import sections
 from rheos.process import PROCESSES, Process
 from rheos.sample import PRESETS, Preset, variance_ratio
 from rheos.sample.compatibility import compatibility
@@ -25,7 +25,7 @@ from rheos.sample.grid import GRIDS
 from rheos.sample.solver import SOLVERS
 
 MARK = re.compile(r"<!-- generated: (\w+) -->")
-PAPER = re.compile(r"arXiv[ :]+(\d{4}\.\d{4,5})|(doi:\S+)")
+PLAIN = str.maketrans({mark: f"\\{mark}" for mark in "\\*_[]"} | {"<": "&lt;"})
 
 
 def cell(text: object) -> str:
@@ -39,20 +39,53 @@ def table(heads: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell(c) for c in line) + " |" for line in lines)
 
 
-def papers(method: type[Method]) -> str:
-    """The arXiv papers that a method's class or file names, as links."""
-    told = f"{method.__doc__}\n{sys.modules[method.__module__].__doc__}"
-    numbers = dict.fromkeys(match[1] for match in PAPER.finditer(told) if match[1])
+def arxiv(numbers: Iterable[str]) -> str:
+    """Papers as links."""
     return ", ".join(f"[{number}](https://arxiv.org/abs/{number})" for number in numbers)
 
 
+@cache
+def pages() -> dict[str, Page]:
+    """The page of every method by its address below docs/."""
+    return {
+        f"methods/{room}/{method.name()}.md": page_of(room, method)
+        for room, registry in ROOMS.items()
+        for method in registry
+    }
+
+
 def methods() -> str:
-    """Word, line and papers of every method, by room."""
-    parts = []
-    for room, registry in ROOMS.items():
-        rows = [(f"`{m.name()}`", m.summary(), papers(m)) for m in registry]
-        parts.append(f"## {room.replace('_', ' ')}\n\n{table(('word', 'what it is', 'papers'), rows)}")
-    return "\n\n".join(parts)
+    """Word, line and papers of every method, by room; the word leads to its page."""
+    rooms: dict[str, list[tuple[object, ...]]] = {}
+    for address, page in pages().items():
+        row = (f"[`{page.word}`]({address})", page.summary, arxiv(page.papers))
+        rooms.setdefault(page.room, []).append(row)
+    heads = ("word", "what it is", "papers")
+    return "\n\n".join(f"## {room.replace('_', ' ')}\n\n{table(heads, rows)}" for room, rows in rooms.items())
+
+
+def prose(text: str) -> str:
+    """A docstring's paragraph as Markdown that shows it as it is written, code between backticks kept."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(part if part.startswith("`") else part.translate(PLAIN) for part in parts)
+
+
+def method_page(page: Page) -> str:
+    """A method's page: its equation first, then what it is, how it is named, its options and its company."""
+    heads = ("option", "default", "meaning")
+    body = "\n\n".join(part if part.startswith("    ") else prose(part) for part in page.body)
+    parts = [
+        f"# {page.word}",
+        f"[{page.room.replace('_', ' ')}](../../methods.md#{page.room.replace('_', '-')})",
+        f"```text\n{page.equation}\n```",
+        f"**{prose(page.summary)}**",
+        body,
+        "\n".join(f"- {line}" for line in page.said),
+        f"## Options\n\n{table(heads, [*page.options])}" if page.options else "",
+        "## Goes with\n\n" + "\n".join(f"- {prose(line)}" for line in page.company) if page.company else "",
+        f"## Papers\n\n{arxiv(page.papers)}" if page.papers else "",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def combinations() -> str:
@@ -71,72 +104,6 @@ def combinations() -> str:
         rows.append((f"`{process}`", *cells))
     why = "\n".join(f"- {', '.join(pairs)}: {cell(reason)}" for reason, pairs in reasons.items())
     return f"{table(('process', *rooms), rows)}\n\n## Why not\n\n{why}"
-
-
-def told(model: type[BaseModel]) -> dict[str, str]:
-    """What the docstring's `Attributes:` say of each field, base classes included."""
-    found: dict[str, str] = {}
-    for base in reversed(model.__mro__):
-        _, _, attributes = (base.__dict__.get("__doc__") or "").partition("Attributes:\n")
-        for match in re.finditer(r"^ {8}(\w+): (.*(?:\n {9,}.*)*)", attributes, re.M):
-            found[match[1]] = " ".join(match[2].split())
-    return found
-
-
-def models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The pydantic models that an annotation allows."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in models_in(part)]
-
-
-def default_of(model: type[BaseModel], name: str) -> str:
-    """How a field's default is typed."""
-    field = model.model_fields[name]
-    value = field.get_default(call_default_factory=True)
-    if value is PydanticUndefined:
-        return "from the data" if name == "history" else "needed"
-    if isinstance(value, Method):
-        return f"`{value.name()}`"
-    if isinstance(value, BaseModel):
-        return ""
-    if isinstance(value, tuple):
-        return f"`[{', '.join(v.name() if isinstance(v, Method) else str(v) for v in value)}]`"
-    return "" if value is None else f"`{value}`"
-
-
-def allowed(annotation: Any) -> str:
-    """The words a field takes, where it takes words."""
-    if methods_there := [m for m in models_in(annotation) if issubclass(m, Method)]:
-        return ", ".join(f"`{m.name()}`" for m in methods_there) if len(methods_there) > 1 else ""
-    words = [word for part in get_args(annotation) for word in get_args(part) if isinstance(word, str)]
-    words += [word for word in get_args(annotation) if isinstance(word, str)]
-    return ", ".join(f"`{word}`" for word in words)
-
-
-def rows_of(model: type[BaseModel], prefix: str) -> list[tuple[object, ...]]:
-    """One row a field that has a value of its own."""
-    lines = told(model)
-    rows: list[tuple[object, ...]] = []
-    for name, field in model.model_fields.items():
-        if name == "kind":
-            continue
-        choices = allowed(field.annotation)
-        meaning = lines.get(name, "") + (f" One of {choices}." if choices else "")
-        rows.append((f"`{prefix}{name}`", default_of(model, name), meaning))
-    return rows
-
-
-def sections(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, list[tuple[object, ...]]]]:
-    """Heading, line and rows of a model and of all that its fields may hold."""
-    first = (model.__doc__ or "").strip().split("\n")[0]
-    kind = f"{prefix.rstrip('.')}={model.name()}" if issubclass(model, Method) else prefix.rstrip(".")
-    rows = rows_of(model, prefix)
-    if rows:
-        yield kind or "Recipe", first, rows
-    for name, field in model.model_fields.items():
-        for inner in models_in(field.annotation):
-            yield from sections(inner, f"{prefix}{name}.")
 
 
 def options() -> str:
@@ -189,6 +156,16 @@ def solver_bias() -> str:
     ]
     presets = table(("preset", "solver", "grid", "calls", "worst mode"), [*words])
     return f"{presets}\n\n{table(('solver', 'grid', '5', '10', '20', '50'), rows)}"
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the page of every method; none stands in the navigation, the list leads to them."""
+    from mkdocs.structure.files import File, InclusionLevel
+
+    for address, page in pages().items():
+        made = File.generated(config, address, content=method_page(page), inclusion=InclusionLevel.NOT_IN_NAV)
+        files.append(made)
+    return files
 
 
 GENERATED: dict[str, Callable[[], str]] = {

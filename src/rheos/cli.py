@@ -306,10 +306,19 @@ def template(
 
 
 @app.command()
-def methods(as_json: AsJson = False) -> None:
-    """List every method by room: the word that selects it, and what it is."""
+def methods(
+    word: Annotated[str | None, typer.Argument(help="A method's word, for all that there is on it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List every method by room, or tell of one: equation, options, what it goes with, paper."""
     from rheos.forecast.catalog import catalog
+    from rheos.forecast.page import pages_for
 
+    if word is not None:
+        pages = pages_for(word)
+        told = "\n\n\n".join(page.text() for page in pages)
+        _print(json.dumps([page.to_dict() for page in pages], indent=2) if as_json else told)
+        return
     rooms = catalog()
     if as_json:
         _print(json.dumps(rooms, indent=2))

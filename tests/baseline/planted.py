@@ -1,8 +1,98 @@
 """Errors planted one at a time, each of which the tests of this room must notice: (file, old, new)."""
 
 PEER = "tests/baseline/test_peer.py"
+CODING = "tests/baseline/test_pv_rnn.py"
+VAE = "tests/baseline/test_koopman_vae.py"
+COLD, LEARNED = "tests/baseline/test_dyffusion.py", "src/rheos/baseline/learned/"
 
 PLANTED = [
+    (f"{LEARNED}coding.py", "(1.0 - self.rate) * hidden", "hidden", CODING),
+    (
+        f"{LEARNED}coding.py",
+        "self._law(part) for part in (believed, told)",
+        "self._law(part) for part in (told, told)",
+        CODING,
+    ),
+    (f"{LEARNED}coding.py", "for m in (n - 1, n + 1) if 0 <= m", "for m in (n, n + 1) if 0 <= m", CODING),
+    (f"{LEARNED}coding.py", "told + free[:, frame, number]", "told + free[:, frame, 0]", CODING),
+    (
+        f"{LEARNED}coding.py",
+        "state is None else list(state)",
+        "state is None else [0 * h for h in state]",
+        CODING,
+    ),
+    (
+        f"{LEARNED}pv_rnn.py",
+        "self.meta_prior / network.latent",
+        "2 * self.meta_prior / network.latent",
+        CODING,
+    ),
+    (f"{LEARNED}pv_rnn.py", "error.sum((1, 2))", "error.mean((1, 2))", CODING),
+    (
+        f"{LEARNED}koopman.py",
+        "torch.linalg.pinv(past) @ following",
+        "torch.linalg.pinv(following) @ past",
+        VAE,
+    ),
+    (f"{LEARNED}koopman.py", "(past @ matrix - following).square()", "(past - following).square()", VAE),
+    (f"{LEARNED}koopman.py", "latents[:, :-1].reshape", "latents[:, 1:].reshape", VAE),
+    (f"{LEARNED}koopman.py", "- 1.0).clamp(min=0.0)", "- 1.0)", VAE),
+    (f"{LEARNED}koopman.py", "moduli(matrix)[:count]", "moduli(matrix)", VAE),
+    (f"{LEARNED}koopman.py", "off - 1.0 - ratio", "off - 1.0 + ratio", VAE),
+    (f"{LEARNED}koopman.py", "torch.exp(-2.0 * prior_log_scale)", "torch.exp(-2.0 * log_scale)", VAE),
+    (f"{LEARNED}koopman_vae.py", "self.kl * divergence", "divergence", VAE),
+    (f"{LEARNED}koopman_vae.py", "loss + self.linear * error", "loss + error", VAE),
+    (
+        f"{LEARNED}koopman_vae.py",
+        "matrix, error = linear_map(latents)",
+        "matrix, error = linear_map(mean)",
+        VAE,
+    ),
+    (f"{LEARNED}koopman_vae.py", "state = self.cell(latent, state)", "state = self.cell(mean, state)", VAE),
+    (f"{LEARNED}koopman_vae.py", "part[:, :past] for part in", "part for part in", VAE),
+    (f"{LEARNED}koopman_vae.py", "return [clip * mask, mask,", "return [clip, mask,", VAE),
+    (f"{LEARNED}cold.py", "[step / (extra + 1) for", "[step / max(extra, 1) for", COLD),
+    (
+        f"{LEARNED}cold.py",
+        "(interpolate(x0, end, here) if here > 0 else x0)",
+        "interpolate(x0, end, here)",
+        COLD,
+    ),
+    (f"{LEARNED}cold.py", "states[-1] + state -", "x0 + state -", COLD),
+    (
+        f"{LEARNED}cold.py",
+        "        end = forecast(state, there)",
+        "        end = forecast(state, here)",
+        COLD,
+    ),
+    (
+        f"{LEARNED}dyffusion.py",
+        "first + 0.5 * ahead * (second - first)",
+        "first + ahead * (second - first)",
+        COLD,
+    ),
+    (f"{LEARNED}dyffusion.py", "(step < len(times) - 2)", "(step < len(times) - 1)", COLD),
+    (f"{LEARNED}dyffusion.py", "_like(here == 0, x0), x0", "_like(here < 0, x0), x0", COLD),
+    (
+        f"{LEARNED}dyffusion.py",
+        "nets.forecast(onward, there, context)",
+        "nets.forecast(onward, here, context)",
+        COLD,
+    ),
+    (f"{LEARNED}dyffusion.py", "i = 1 + key", "i = key", COLD),
+    (f"{LEARNED}dyffusion.py", "context, key, next(calls))", "context, key, 0)", COLD),
+    (f"{LEARNED}between.py", "2.0 * i / self.horizon - 1.0", "0.0 * i", COLD),
+    (f"{LEARNED}between.py", "i.ceil().long()", "i.floor().long()", COLD),
+    (f"{LEARNED}between.py", "x0 + share * (xh - x0) + bend", "x0 + share * xh + bend", COLD),
+    (
+        f"{LEARNED}dropout.py",
+        "key.uniform((count,), output.device) >= self.rate",
+        "key.uniform((count,), output.device) < self.rate",
+        COLD,
+    ),
+    (f"{LEARNED}dropout.py", " / (1.0 - self.rate)\n", "\n", COLD),
+    (f"{LEARNED}dropout.py", "self._key.after(self._drawn)", "self._key.after(0)", COLD),
+    (f"{LEARNED}base.py", "(error * mask).flatten(1)", "error.flatten(1)", COLD),
     (
         "src/rheos/baseline/history.py",
         "age = (~np.isnan(history[::-1])).argmax(0)",

@@ -1,6 +1,26 @@
 """Planted errors of the denoise room: (file, line as written, line with the error); fast tests kill each."""
 
+_WHOLE = "tests/denoise/test_unconditional.py"
+
 PLANTED = [
+    (
+        "src/rheos/denoise/objective.py",
+        "uniform(()) < self.unconditional)",
+        "uniform(()) > self.unconditional)",
+        _WHOLE,
+    ),
+    (
+        "src/rheos/denoise/objective.py",
+        "context.hidden(key.at(Purpose.AUGMENT, key.step)",
+        "context.hidden(key.at(Purpose.AUGMENT, 0)",
+        _WHOLE,
+    ),
+    (
+        "src/rheos/core/context.py",
+        'for name in ("history", "lagged", "past"):',
+        'for name in ("history", "past"):',
+        _WHOLE,
+    ),
     (
         "src/rheos/denoise/prediction.py",
         "skip = alpha * sigma_data**2 / total",

@@ -41,9 +41,26 @@ def test_pages_have_no_mark_left():
 
 def test_every_method_is_in_the_catalog_with_its_line():
     text = hooks.methods()
-    for entries in catalog().values():
+    for room, entries in catalog().items():
         for word, line in entries.items():
-            assert f"| `{word}` | {hooks.cell(line)} |" in text
+            assert f"| [`{word}`](methods/{room}/{word}.md) | {hooks.cell(line)} |" in text
+
+
+def test_a_method_s_page_has_its_equation_first_as_it_is_written():
+    page = hooks.pages()["methods/schedule/cosine.md"]
+    assert hooks.method_page(page).split("\n\n")[2] == f"```text\n{page.equation}\n```"
+    assert hooks.prose("a_b * `c_d` <e>") == r"a\_b \* `c_d` &lt;e>"
+
+
+def test_every_method_s_page_says_all_of_it():
+    addresses = hooks.pages()
+    assert len(addresses) == sum(map(len, catalog().values()))
+    for address, page in addresses.items():
+        made = hooks.method_page(page)
+        assert f"# {page.word}\n" in made
+        assert all(hooks.prose(part) in made for part in (page.summary, *page.company))
+        assert all(f"| {name} | {hooks.cell(default)} |" in made for name, default, _ in page.options)
+        assert f"]({address})" in hooks.methods()
 
 
 def test_papers_are_those_the_file_names():

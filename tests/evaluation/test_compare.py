@@ -19,6 +19,7 @@ from pydantic import Field
 
 from rheos import cli
 from rheos.baseline import Baseline, LagRidge, Persistence
+from rheos.baseline.learned import KoopmanVAE
 from rheos.baseline.peer import AutoARIMA
 from rheos.core.errors import InputError
 from rheos.data.reader import read
@@ -26,7 +27,7 @@ from rheos.evaluation.backtest import backtest
 from rheos.evaluation.comparison import Comparing, compare
 from rheos.evaluation.comparison.command import as_words
 from rheos.evaluation.comparison.contender import RecipeContender
-from rheos.evaluation.comparison.entry import asked, seeds_of
+from rheos.evaluation.comparison.entry import asked, contenders_of, seeds_of
 from rheos.evaluation.comparison.meter import forget_peak, peak_bytes
 from rheos.evaluation.comparison.task import Task
 from rheos.forecast.forecaster import options
@@ -428,3 +429,16 @@ def test_a_peer_whose_result_is_there_needs_no_package(tmp_path, monkeypatch):
     both = compared(["persistence", "auto_arima"], tiny.table(), out=out, **QUICK)
     assert both.value("auto_arima") == found.value("persistence")
     assert "last 2000 points" in both.notes("auto_arima")[0]
+
+
+def test_methods_that_learn_take_part_within_the_time_and_with_the_seeds():
+    source = tiny.table()
+    words = ["dyffusion", "koopman_vae", "pv_rnn"]
+    entries = contenders_of(words, {}, 60.0, read(source).layout)
+    assert [entry.name for entry in entries] == words
+    assert all(entry.seeded and entry.baseline.time == 60.0 for entry in entries)
+    small = KoopmanVAE(steps=2, batch=4, layers=1, history=4)
+    found = compared([small, "persistence"], source, seeds=(0, 1), windows=2, **QUICK)
+    told = [result.description["method"]["seed"] for result in found.results["koopman_vae"]]
+    assert told == [0, 1]
+    assert np.isfinite(found.scores("koopman_vae")["crps"])

@@ -12,8 +12,52 @@ _TUNING = "src/rheos/forecast/tuning.py"
 _WELL = "tests/forecast/test_health.py"
 _HEALTH = "src/rheos/forecast/health.py"
 _GIVEN = "tests/forecast/test_given.py"
+_PAGE = "tests/forecast/test_page.py"
+_WHOLE = "tests/forecast/test_unconditional.py"
 
 PLANTED = [
+    (
+        "src/rheos/forecast/whole.py",
+        "given[: context.history_frames] = True",
+        "given[: context.history_frames - 1] = True",
+        _WHOLE,
+    ),
+    (
+        "src/rheos/forecast/whole.py",
+        "replace(context.hidden(), observation",
+        "replace(context, observation",
+        _WHOLE,
+    ),
+    (
+        "src/rheos/forecast/model.py",
+        "if forecasting and self.recipe.hides == 1.0:",
+        "if forecasting and self.recipe.hides > 1.0:",
+        _WHOLE,
+    ),
+    (
+        "src/rheos/forecast/page.py",
+        "equation, *rest = rest",
+        "_, *rest = rest; equation = opening",
+        _PAGE,
+    ),
+    (
+        "src/rheos/forecast/company.py",
+        'out = room.replace("_", " "), [word for word, why in found.items() if why]',
+        'out = room.replace("_", " "), [word for word, why in found.items() if not why]',
+        _PAGE,
+    ),
+    (
+        "src/rheos/forecast/company.py",
+        "found.setdefault(other, {})[name] = _refusal(attempt)",
+        "found.setdefault(other, {})[name] = None",
+        _PAGE,
+    ),
+    (
+        "src/rheos/sample/compatibility.py",
+        "if (its_room, its_word) == (room, word)",
+        "if its_room == room",
+        _PAGE,
+    ),
     (
         "src/rheos/train/average.py",
         "beta = (1.0 - 1.0 / step) ** (self._exponent + 1.0)",

@@ -97,7 +97,7 @@ PLANTED = [
         "pixels = grid.flatten(1, 3).reshape(x.shape[0], grid.shape[2] * grid.shape[3], -1)",
     ),
     (
-        _ROOM + "config.py",
+        "src/rheos/core/initialization.py",
         "torch.random.set_rng_state(state)",
         "torch.random.get_rng_state()",
     ),

@@ -18,7 +18,7 @@ from rheos.sample.correction import Langevin
 from rheos.sample.driver.adaptive import Adaptive
 from rheos.sample.driver.parallel import Parallel
 from rheos.sample.grid import LogSNR
-from rheos.sample.guidance import FreeGuidance
+from rheos.sample.guidance import Free, FreeGuidance
 from rheos.sample.path import FrameByFrame, Pyramid
 from rheos.sample.preset import Preset
 from rheos.sample.solver import DDIM, DPMpp2M, Exponential, Heun, SingleStep, UniPC
@@ -188,7 +188,7 @@ def test_nothing_given_is_the_usual_sample_bit_for_bit():
 def test_guidance_is_the_card_s_formula(weight):
     """Score (1 + w) s(x | y) - w s(x), each from its own Gaussian law."""
     oracle, process = GaussianOracle(MEAN, COVARIANCE, Process(WIDE)), Process(WIDE)
-    guided = FreeGuidance(oracle, Key.of(3, 2), weight)
+    guided = Free(weight=weight).guide(oracle, Key.of(3, 2))
     u = torch.randn(2, FRAMES, CHANNELS, generator=torch.Generator().manual_seed(2), dtype=F64)
     u[..., 1] = SEEN[..., 1]
     t = torch.tensor(0.2, dtype=F64)

@@ -1,6 +1,7 @@
 """Climatology: X_m = x[o_m : o_m + H], whole spans of the training data that start at the forecast's phase.
 
 It knows the calendar and nothing of today. Which period defines the phase is chosen on the training span.
+The reference forecast of Murphy, Weather and Forecasting 7, 1992, as an ensemble of whole spans.
 """
 
 from dataclasses import dataclass

@@ -4,6 +4,7 @@ Direct multi-step regression (every lead has coefficients of its own) on the las
 each seasonal period p, the last value seen at the target's phase; plus residual paths of the same phase.
 The penalty, per observation, applies to standardized values and not to the intercept:
 (X'X + n penalty I) beta = X'y.
+Ridge regression: Hoerl and Kennard, Technometrics 12, 1970.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ origins the latest 100 count, so that a season long gone does not. Paths are mad
 stored is the training span itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -196,11 +196,11 @@ class PathEnsemble:
         return out.reshape(len(key), self.horizon, *recording.values.shape[1:])
 
 
-def check(spans: dict[str, Span], recording: Recording, origin: int) -> None:
+def check(names: Collection[str], recording: Recording, origin: int) -> None:
     """Raise InputError unless the sequence is known and something precedes the origin."""
-    if recording.name not in spans:
+    if recording.name not in names:
         raise InputError(
-            f"sequence {recording.name!r} is not one of the {len(spans)} that were fitted; fit it again."
+            f"sequence {recording.name!r} is not one of the {len(names)} that were fitted; fit it again."
         )
     if not 0 < origin <= len(recording):
         raise InputError(

@@ -1,4 +1,7 @@
-"""Persistence: x_{o+h} = x_{o-1} for every lead h, plus residual paths of the same phase."""
+"""Persistence: x_{o+h} = x_{o-1} for every lead h, plus residual paths of the same phase.
+
+The reference forecast of Murphy, Weather and Forecasting 7, 1992; its residual paths are Rheos' own.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal

@@ -1,7 +1,8 @@
 """Bootstrap random walk: x_{o+h} = x_{o-1} + sum_{i<=h} d_i, d_i increments of the training span.
 
 Increments are drawn one frame at a time with replacement, all channels together, drift kept. On exchange
-rates it is level with the published models.
+rates it is level with the published models. The random walk of Meese and Rogoff, J. Int. Econ. 14, 1983,
+its members by the bootstrap (Efron, Ann. Stat. 7, 1979).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """Seasonal persistence: x_{o+h} = x_{o+h-kp}, k the fewest cycles of period p, plus residual paths.
 
 The period is the one of the layout's with the lowest mean absolute error, in standard deviations, on the
-training span. Without a usable period it is persistence.
+training span. Without a usable period it is persistence. The seasonal naive method: Hyndman and
+Athanasopoulos, "Forecasting: principles and practice", 2021, section 5.2; its residual paths are Rheos' own.
 """
 
 from dataclasses import dataclass

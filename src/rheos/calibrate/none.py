@@ -1,4 +1,7 @@
-"""No calibration: members stay as they are drawn, whole numbers whole."""
+"""No calibration: members stay as they are drawn, whole numbers whole.
+
+Rheos' own, to compare with and for tokens.
+"""
 
 import sys
 from typing import Literal

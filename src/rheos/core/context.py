@@ -74,6 +74,25 @@ class Context:
         """Each row `members` times in a row: row i of the batch becomes rows i*members ... ."""
         return self._map(lambda value: value.repeat_interleave(members, 0), rows=True)
 
+    def hidden(self, rows: Tensor | None = None) -> "Context":
+        """The context without what tells of the history: its values, lagged values and past covariates.
+
+        What is missing stays known, and so do the calendar and all that is no value of a target. An anchor
+        stays too: where it was made from the history, it tells of it.
+
+        Args:
+            rows: bool `(b)`, for which rows; all where it is left out.
+        """
+        changed: dict[str, Any] = {}
+        for name in ("history", "lagged", "past"):
+            value = getattr(self, name)
+            if value is not None and rows is not None:
+                kept = (~rows).to(value.device).reshape(-1, *(1,) * (value.ndim - 1))
+                changed[name] = torch.where(kept, value, 0.0)
+            else:
+                changed[name] = None
+        return replace(self, **changed)
+
     def frames(self, first: int, last: int) -> "Context":
         """Frames `first` to `last` - 1 of the clip alone; those that were history still are."""
         known = min(max(self.history_frames - first, 0), last - first)

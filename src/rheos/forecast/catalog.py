@@ -1,6 +1,7 @@
 """Everything a recipe can name, by room, straight from the registries."""
 
 from rheos.baseline import BASELINES
+from rheos.baseline.learned import LEARNED
 from rheos.baseline.peer import PEERS
 from rheos.calibrate import CALIBRATIONS
 from rheos.core.method import Method
@@ -18,6 +19,7 @@ from rheos.process.recipes import PROCESSES
 from rheos.process.schedule import SCHEDULES
 from rheos.sample.correction import CORRECTIONS
 from rheos.sample.grid import GRIDS
+from rheos.sample.guidance import GUIDANCES
 from rheos.sample.path import PATHS
 from rheos.sample.solver import FLOW_SOLVERS, SOLVERS
 from rheos.sample.unmasking import UNMASKINGS
@@ -39,9 +41,11 @@ ROOMS: dict[str, tuple[type[Method], ...]] = {
     "solver": SOLVERS,
     "flow_solver": FLOW_SOLVERS,
     "correction": CORRECTIONS,
+    "guidance": GUIDANCES,
     "unmasking": UNMASKINGS,
     "calibration": CALIBRATIONS,
     "baseline": BASELINES,
+    "learned_baseline": LEARNED,
     "peer": PEERS,
     "generator": GENERATORS,
 }

@@ -104,6 +104,8 @@ def with_given(
     ahead = torch.from_numpy(np.nan_to_num(coded, nan=0.0).astype(np.float32))
     # Where history is not clean by itself, that of a given variable is given with it.
     table = torch.cat((table.all(0).expand(past, -1), table))
+    if context.scope is not None:
+        table |= torch.tensor(context.scope.given)
     observed = torch.cat((clip[:, :past], ahead), 1)
     return replace(context, observation=observed, scope=Scope.of(table.shape[0], table.shape[1], given=table))
 

@@ -38,6 +38,7 @@ from rheos.forecast.health import Health
 from rheos.forecast.history import History
 from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
+from rheos.forecast.whole import with_history_held
 from rheos.network.shapes import Shapes
 from rheos.process import Masked
 from rheos.sample.preset import Preset, flow_preset, preset
@@ -185,7 +186,10 @@ class FittedModel:
             coordinates=grid_features(self.codec.layout(self.layout), self.coded_exists),
             periodic=self.layout.periodic,
         )
-        return clip, replace(context, groups=self.groups)
+        context = replace(context, groups=self.groups)
+        if forecasting and self.recipe.hides == 1.0:
+            context = with_history_held(clip, context)
+        return clip, context
 
     @property
     def groups(self) -> tuple[int, ...]:

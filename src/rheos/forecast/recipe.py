@@ -177,6 +177,26 @@ class Recipe(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _whole_clips_hide_their_history(self) -> "Recipe":
+        if self.hides == 0.0:
+            return self
+        what = f"objective.unconditional={self.hides:g}"
+        if self.process.history != "diffused":
+            raise ValueError(
+                f"{what} hides the history, which process.history=clean shows; use process.history=diffused"
+            )
+        if self.anchor.kind != "none":
+            raise ValueError(
+                f"{what} hides the history, of which anchor={self.anchor.kind} tells; use anchor=none"
+            )
+        if self.hides == 1.0 and self.times != "per_frame":
+            raise ValueError(
+                f"{what} tells the network of no history, so a forecast holds it at t = 0 and draws what "
+                "follows, which needs times=per_frame; use that, or a probability below 1"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _groups_have_times(self) -> "Recipe":
         names = [name for group in self.groups for name in group]
         twice = [name for name in names if names.count(name) > 1]
@@ -205,6 +225,11 @@ class Recipe(BaseModel):
     def times(self) -> str:
         """How the times of a clip's frames and variables go together at training, by its word."""
         return self.objective.times.name() if isinstance(self.objective, Noising) else "shared"
+
+    @property
+    def hides(self) -> float:
+        """Probability that a clip is trained without being told its history."""
+        return self.objective.unconditional if isinstance(self.objective, Objective) else 0.0
 
     def grouped(self, channels: tuple[str, ...]) -> tuple[int, ...]:
         """For each variable the number of its group, in order of appearance.

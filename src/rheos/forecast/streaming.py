@@ -140,6 +140,11 @@ def _rolling_preset(engine: Engine) -> Preset:
             "a rolling stream has every frame at a time of its own, but the model was trained with one for "
             f"all: fit it with {wanted}, or stream with pace='stretches'."
         )
+    if recipe.hides == 1.0:
+        raise InputError(
+            "the model was never told a history (objective.unconditional=1), by which a rolling stream goes "
+            "on: stream with pace='stretches'."
+        )
     if recipe.anchor.kind != "none":
         raise InputError(
             f"the model's anchor {recipe.anchor.kind!r} starts anew at each window, which frames under way "

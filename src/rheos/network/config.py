@@ -1,15 +1,13 @@
 """Configurations of the backbones: small, frozen, built into a module by `.build(shapes, seed)`."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import nn
 
 from rheos.core.errors import IncompatibleError
+from rheos.core.initialization import initialization
 from rheos.core.method import Method
 from rheos.network.shapes import Shapes
 
@@ -29,18 +27,6 @@ def _patch_of(space: tuple[int, ...]) -> int:
     while math.prod(-(-size // patch) for size in space) > _GRID_CELLS:
         patch *= 2
     return patch
-
-
-@contextmanager
-def _initialization(seed: int) -> Iterator[None]:
-    """Draw initial weights from a seed, leaving the caller's random state as it was."""
-    state = torch.random.get_rng_state()
-    # Only the CPU generator: torch.manual_seed would also reseed every accelerator.
-    torch.random.default_generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        torch.random.set_rng_state(state)
 
 
 def _check_numbers(shapes: Shapes, name: str) -> None:
@@ -75,6 +61,11 @@ def _check_series(shapes: Shapes, width: int, heads: int) -> None:
 class SeriesNetwork(Method):
     """Attention over frames and channels, for tables of series.
 
+    F = head(blocks(tokens)) + B (g(level) * A z), z all inputs of a channel: attention along time, then along
+    channels, beside a linear path.
+
+    CSDI (arXiv 2107.03502) in patches of frames (arXiv 2211.14730) under AdaLN-zero (arXiv 2212.09748).
+
     Attributes:
         width: size of a token.
         depth: number of blocks.
@@ -106,7 +97,7 @@ class SeriesNetwork(Method):
         patches = min(_PATCHES, max(_FEWEST_PATCHES, _TOKENS // shapes.channels))
         patch = self.patch or max(1, round(shapes.frames / patches))
         tokens = shapes.channels * -(-shapes.frames // patch)
-        with _initialization(seed):
+        with initialization(seed):
             return SeriesNet(
                 shapes,
                 patch=patch,
@@ -121,6 +112,10 @@ class SeriesNetwork(Method):
 
 class CausalSeriesNetwork(Method):
     """Attention over past frames only, for tables of series that are forecast frame after frame.
+
+    softmax(q_i k_j / sqrt(d) + b(min(i - j, reach - 1))) v_j over j <= i with i - j < reach or j < sinks.
+
+    Places are relative (T5, arXiv 1910.10683) and the first frames stay (StreamingLLM, arXiv 2309.17453).
 
     History must be clean (`process.history=clean`). With `times=per_frame`, `process=plain` and `anchor=none`
     a forecast streams at a constant cost a frame.
@@ -154,7 +149,7 @@ class CausalSeriesNetwork(Method):
 
         _check_numbers(shapes, self.kind)
         _check_series(shapes, self.width, self.heads)
-        with _initialization(seed):
+        with initialization(seed):
             return CausalSeriesNet(
                 shapes,
                 width=self.width,
@@ -169,6 +164,10 @@ class CausalSeriesNetwork(Method):
 
 class FieldNetwork(Method):
     """A U-Net over space with mixing along frames, for fields and video on any grid.
+
+    y_k = x_k + gate mix_k(x_1, ..., x_F) at every pixel, after each residual block on single frames.
+
+    Video diffusion's factorized space and time (arXiv 2204.03458).
 
     The defaults train on two CPU cores; for a GPU take base=64, multipliers=[1, 2, 4, 4], blocks=2, patch=1.
 
@@ -205,7 +204,7 @@ class FieldNetwork(Method):
                 f"the field network takes one or two spatial axes but the data has {len(shapes.space)}; "
                 "use network.kind=series for tables."
             )
-        with _initialization(seed):
+        with initialization(seed):
             return FieldNet(
                 shapes,
                 patch=self.patch or _patch_of(shapes.space),
@@ -219,6 +218,10 @@ class FieldNetwork(Method):
 
 class EquivariantNetwork(Method):
     """Messages among agents and attention along frames that turn with space, for trajectories.
+
+    F(Q x + c) = Q F(x) for any rotation or reflection Q and shift c, and agents in any order.
+
+    GeoTDM (Han et al. 2024, arXiv 2410.13027).
 
     Answers turn, shift and change places with the agents where coordinates share a scale (`codec` of kind
     `scale` with `isotropic=true`) and the anchor does the same (`anchor=geometric`).
@@ -264,7 +267,7 @@ class EquivariantNetwork(Method):
                 f"the data has {shapes.static} constants for {shapes.space[0]} agents, and the equivariant "
                 "network takes the same of every agent; give them with roles.COLUMN=static."
             )
-        with _initialization(seed):
+        with initialization(seed):
             return EquivariantNet(
                 shapes,
                 width=self.width,

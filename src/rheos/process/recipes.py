@@ -65,6 +65,9 @@ class ProcessRecipe(Method, ABC):
 class DyDiff(ProcessRecipe):
     """Dynamical Diffusion: frames mixed with those before them (arXiv 2503.00951).
 
+    x_t = M_t (alpha x_0 + sigma z), (M x)_0 = x_0, (M x)_k = sqrt(g) x_k + sqrt(1 - g) (M x)_{k-1}, g from 1
+    to floor.
+
     Attributes:
         floor: what is left of a frame's own signal at t = 1, squared; 1 is plain diffusion.
         schedule: signal and noise; the published one is the cosine.
@@ -82,6 +85,11 @@ class DyDiff(ProcessRecipe):
 class Plain(ProcessRecipe):
     """Plain diffusion or flow with any schedule.
 
+    x_t = alpha x_0 + sigma z.
+
+    Ho et al. 2020, arXiv 2006.11239; Song et al. 2021, arXiv 2011.13456; flows, Lipman et al. 2022,
+    arXiv 2210.02747.
+
     Attributes:
         schedule: signal and noise.
     """
@@ -95,7 +103,10 @@ class Plain(ProcessRecipe):
 
 
 class RectifiedFlow(ProcessRecipe):
-    """Straight paths between data and noise (arXiv 2209.03003)."""
+    """Straight paths between data and noise (arXiv 2209.03003).
+
+    x_t = (1 - t) x_0 + t z.
+    """
 
     kind: Literal["rectified_flow"] = "rectified_flow"
 
@@ -106,6 +117,8 @@ class RectifiedFlow(ProcessRecipe):
 
 class Elucidated(ProcessRecipe):
     """Variance exploding diffusion as Karras et al. 2022 lay it out (arXiv 2206.00364).
+
+    x_t = x_0 + sigma_max t^rho z.
 
     Attributes:
         schedule: range and power of the noise.
@@ -122,6 +135,8 @@ class Elucidated(ProcessRecipe):
 class Exploding(ProcessRecipe):
     """Variance exploding diffusion, noise growing geometrically (Song et al., arXiv 2011.13456).
 
+    x_t = x_0 + s0 sqrt((s1/s0)^(2t) - 1) z.
+
     Attributes:
         schedule: range of the noise.
     """
@@ -137,6 +152,8 @@ class Exploding(ProcessRecipe):
 class SubPreserving(ProcessRecipe):
     """Sub-variance preserving diffusion, made for likelihoods (Song et al., arXiv 2011.13456).
 
+    x_t = exp(-q/2) x_0 + (1 - exp(-q)) z, q(t) the integral of beta.
+
     Attributes:
         schedule: rates of forgetting.
     """
@@ -151,6 +168,8 @@ class SubPreserving(ProcessRecipe):
 
 class LeastEnergy(ProcessRecipe):
     """Flow along the path of least kinetic energy for the data at hand (arXiv 2306.06626).
+
+    x_t = R cos(eta) x_0 + s R sin(eta) z, R and eta by how far the data are from Gaussian, s their deviation.
 
     Attributes:
         schedule: the path; estimated from the training data where left as it is.
@@ -173,6 +192,8 @@ class LeastEnergy(ProcessRecipe):
 class GaussianProcessPrior(ProcessRecipe):
     """Flow that starts from a Gaussian process given the history (TSFlow, arXiv 2410.03024).
 
+    x_t = alpha x_0 + sigma L z, L L^T = K along frames.
+
     Attributes:
         prior: correlation of the process along frames.
         schedule: signal and noise; the published one is straight.
@@ -190,6 +211,9 @@ class GaussianProcessPrior(ProcessRecipe):
 class MeanReverting(ProcessRecipe):
     """Diffusion that falls back to the anchor, and starts from it (IR-SDE, arXiv 2301.11699).
 
+    x_t = mu + alpha (x_0 - mu) + sigma s z, mu and s the anchor and its scale: dx = theta (mu - x) dt + s
+    sqrt(2 theta) dw.
+
     Attributes:
         schedule: signal and noise; the published reversion rate rises like a squared sine.
     """
@@ -204,6 +228,8 @@ class MeanReverting(ProcessRecipe):
 
 class PoissonFlow(ProcessRecipe):
     """PFGM++: heavy-tailed noise from an electric field in extra dimensions (arXiv 2302.04265).
+
+    x_t = x_0 + sigma_max t^rho w sqrt(D / q), w ~ N(0, I), q ~ chi^2_D, one q a clip.
 
     Attributes:
         schedule: range and power of the noise, EDM's.
@@ -222,6 +248,8 @@ class PoissonFlow(ProcessRecipe):
 class FollmerForecaster(ProcessRecipe):
     """Bridge from the state that is known, the anchor, to those to come (arXiv 2403.13724).
 
+    x_t = (1 - t)^2 x_0 + t anchor + spread t sqrt(1 - t) z.
+
     Attributes:
         schedule: how much the bridge spreads on the way.
     """
@@ -236,6 +264,8 @@ class FollmerForecaster(ProcessRecipe):
 
 class StochasticInterpolant(ProcessRecipe):
     """Straight lines from the anchor to the data, under noise on the way (arXiv 2303.08797).
+
+    x_t = w anchor + (1 - w) x_0 + sqrt(start^2 w^2 + latent^2 w (1 - w)) scale z, w = sin^2(pi t / 2).
 
     Attributes:
         schedule: how much the start spreads about the anchor, and how much noise is on the way.

@@ -17,8 +17,9 @@ from rheos.core.errors import IncompatibleError
 from rheos.core.keys import Key
 from rheos.core.protocols import Posterior
 from rheos.denoise.prediction import Prediction, check_prediction
-from rheos.process import Process, ProcessRecipe
+from rheos.process import PROCESSES, Process, ProcessRecipe
 from rheos.process.noise import NOISES
+from rheos.sample.correction import CORRECTIONS
 from rheos.sample.grid import GRIDS
 from rheos.sample.path import PATHS
 from rheos.sample.preset import Preset
@@ -40,6 +41,16 @@ def compatibility(recipe: ProcessRecipe) -> dict[str, dict[str, str | None]]:
     return found
 
 
+def taken_by(room: str, word: str) -> dict[str, str | None]:
+    """By process, None where it takes this choice of a room, else the sentence that says why not."""
+    return {
+        recipe.name(): _reason(attempt)
+        for recipe in PROCESSES
+        for its_room, its_word, attempt in _attempts(recipe())
+        if (its_room, its_word) == (room, word)
+    }
+
+
 def _attempts(recipe: ProcessRecipe) -> Iterator[tuple[str, str, Callable[[], object]]]:
     """Room, word, and what puts the two together."""
     process = recipe.build(anchored=True)
@@ -55,6 +66,9 @@ def _attempts(recipe: ProcessRecipe) -> Iterator[tuple[str, str, Callable[[], ob
         yield "grid", grid.name(), partial(_draw, process, Preset(grid=grid(), evaluations=3))
     for path in PATHS:
         yield "path", path.name(), partial(_draw, process, Preset(path=path(), evaluations=3))
+    for correction in CORRECTIONS:
+        chosen = Preset(corrections=(correction(),), evaluations=6)
+        yield "correction", correction.name(), partial(_draw, process, chosen)
 
 
 def _reason(attempt: Callable[[], object]) -> str | None:

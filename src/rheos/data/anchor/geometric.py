@@ -1,4 +1,4 @@
-"""Geometric prior: each agent's future is an affine sum of places, the same for all agents and axes.
+"""Geometric prior: anchor = an affine sum of the agent's places, the same for all agents and axes.
 
     anchor_s = x_P + sum_p c_sp (x_P - x_p) + a_s (mean_j x_jP - x_P) + b_s mean_j (x_jP - x_j,P-1)
 

@@ -1,4 +1,7 @@
-"""No anchor: u_0 = x_0."""
+"""No anchor: u_0 = x_0.
+
+Clips as they are coded, as in Ho et al. 2020, arXiv 2006.11239.
+"""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -2,6 +2,7 @@
 
 In coded units the training mean is 0, so damping (rho_s < 1) is the AR(1) forecast of each lead:
 rho_s = sum(x_s * last) / sum(last^2) over the training windows, kept inside [0, 1].
+Damped persistence: Murphy, Weather and Forecasting 7, 1992.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """Seasonal: anchor_s = x_(s - lag), the value one period earlier.
 
 Each channel takes the lag of the window specification with the smallest squared error on the training
-windows; where that value is missing, or there are no lags, the last observed value stands in.
+windows; where that value is missing, or there are no lags, the last observed value stands in. The seasonal
+naive method: Hyndman and Athanasopoulos, "Forecasting: principles and practice", 2021, section 5.2.
 """
 
 from dataclasses import dataclass

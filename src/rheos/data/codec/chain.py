@@ -1,4 +1,7 @@
-"""Chain: x_0 = c_n(... c_2(c_1(raw))), codecs one after the other, decoded in reverse."""
+"""Chain: x_0 = c_n(... c_2(c_1(raw))), codecs one after the other, decoded in reverse.
+
+Rheos' own.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Self

@@ -2,7 +2,8 @@
 
 Without gaps these are first differences. With gaps the difference spans the gap, so that the map stays
 one to one on what is observed: raw = start + the sum of the observed increments up to the frame, start
-being the last observed value of the history.
+being the last observed value of the history. First differences are those of Box and Jenkins, "Time
+series analysis: forecasting and control", 1970; going over gaps is Rheos' own.
 """
 
 from dataclasses import dataclass

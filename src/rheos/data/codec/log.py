@@ -1,6 +1,7 @@
 """Logarithm: x_0 = log(raw + offset), for positive values whose changes are relative.
 
 The offset is 0 for channels that are positive throughout the training span and 1 for counts (log1p).
+The power transformation of exponent 0: Box and Cox, J. R. Stat. Soc. B 26, 1964.
 """
 
 from dataclasses import dataclass

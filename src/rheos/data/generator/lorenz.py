@@ -59,6 +59,8 @@ def _dataset(values: Real, channels: tuple[str, ...], title: str, name: str) -> 
 class Lorenz63(Method):
     """Three variables, two wings: Lorenz' convection model of 1963.
 
+    dx/dt = s (y - x),  dy/dt = x (r - z) - y,  dz/dt = x y - b z.
+
     Attributes:
         frames: frames of each trajectory.
         trajectories: independent starts, one recording each.
@@ -97,6 +99,8 @@ class Lorenz63(Method):
 
 class Lorenz96(Method):
     """A ring of sites with advection, damping and a constant force: Lorenz' model of 1996.
+
+    dx_i/dt = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + F, indices modulo n.
 
     Attributes:
         sites: n, at least 4.

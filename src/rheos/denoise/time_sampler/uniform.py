@@ -1,4 +1,7 @@
-"""t ~ U(t_min, t_max)."""
+"""t ~ U(t_min, t_max).
+
+Song et al. 2021, arXiv 2011.13456, equation 7.
+"""
 
 from typing import Literal
 

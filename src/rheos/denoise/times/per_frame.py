@@ -1,4 +1,4 @@
-"""tau_k independent over frames with probability `share`, else one t for all frames of the clip.
+"""tau_k ~ p(t), independent over frames with probability `share`, else one t for all frames of the clip.
 
 Probabilistic time-step sampling (Liu et al. 2024, FVDM, arXiv 2410.03160, section 3.2), the coin tossed for
 each clip; share = 1 is Diffusion Forcing (Chen et al. 2024, arXiv 2407.01392).

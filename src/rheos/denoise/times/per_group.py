@@ -1,4 +1,4 @@
-"""t_g independent over groups of variables with probability `share`, else one t for the clip.
+"""t_g ~ p(t), independent over groups of variables with probability `share`, else one t for the clip.
 
 UniDiffuser (Bao et al. 2023, arXiv 2303.06555, section 3.2), for any number of groups. A group at t = 0 is
 given, one at t_max left out, but independent times are never exactly there; so all groups of such a clip

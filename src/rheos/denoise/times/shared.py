@@ -1,4 +1,7 @@
-"""tau_k = t for all frames k of a clip: the usual training."""
+"""tau_k = t for all frames k of a clip: the usual training.
+
+Ho et al. 2020, arXiv 2006.11239, algorithm 1.
+"""
 
 from typing import Literal
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rheos.baseline import BASELINES, Baseline, default_baselines
+from rheos.baseline.learned import LEARNED
 from rheos.baseline.peer import PEERS
 from rheos.core.errors import InputError
 from rheos.data.dataset import Layout
@@ -24,7 +25,7 @@ What = str | Baseline | Forecaster | Path | Mapping[str, Any] | Sequence[str]
 Entry = str | Baseline | Forecaster | tuple[str, What]
 
 DEFAULT = ("rheos", "baselines")
-_WORDS: dict[str, type[Baseline]] = {method.name(): method for method in (*BASELINES, *PEERS)}
+_WORDS: dict[str, type[Baseline]] = {method.name(): method for method in (*BASELINES, *LEARNED, *PEERS)}
 _OF_ALL = ("data", "horizon", "holdout", "seed")
 
 

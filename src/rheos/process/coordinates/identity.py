@@ -1,4 +1,7 @@
-"""x_t = u_t: plain diffusion and flow matching."""
+"""x_t = u_t: plain diffusion and flow matching.
+
+Ho et al. 2020, arXiv 2006.11239; Lipman et al. 2022, arXiv 2210.02747.
+"""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -1,4 +1,7 @@
-"""z ~ N(0, I): independent standard normal entries."""
+"""z ~ N(0, I): independent standard normal entries.
+
+Ho et al. 2020, arXiv 2006.11239.
+"""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""(1 + w) D(x_t, y, t, 0) - w D(x_t, z, t, t_max): guidance from a denoiser with a time for each group.
+"""D_w = (1 + w) D(x_t, y, t, 0) - w D(x_t, z, t, t_max): guidance from a denoiser with a time for each group.
 
 Classifier-free guidance (Ho, Salimans 2022, arXiv 2207.12598) without training for it: what is given, or the
 other groups, put at t_max say nothing, so the same network is its own unconditional one (Bao et al. 2023,
@@ -6,12 +6,16 @@ UniDiffuser, arXiv 2303.06555, section 3.3). Noise prediction is linear in D, so
 clips follow another law than the data: nearer to what y makes likelier, and narrower.
 """
 
+from typing import Literal
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.core.keys import Key, Purpose
+from rheos.core.method import Method
 from rheos.core.protocols import Denoise, Posterior
 from rheos.core.time_field import expand
 from rheos.process import Process
@@ -82,3 +86,21 @@ class FreeGuidance(nn.Module):
         largest = float(schedule.sigma(torch.tensor(schedule.t_max, dtype=torch.float64)))
         key = self._key.to(u.device).at(Purpose.AUGMENT, _OWN_STEP)
         return largest * self.process.noise.draw(key, u.shape[1:], context, u.dtype, u.device)
+
+
+class Free(Method):
+    """Clips that lean on what is given, or each group of variables on the others; no training for it.
+
+    For a denoiser trained with `times=per_group`, or an exact one: `Free(weight=2).guide(denoiser, key)` goes
+    into :func:`rheos.sample.sample` in its place.
+
+    Attributes:
+        weight: w, 0 for no guidance.
+    """
+
+    kind: Literal["free"] = "free"
+    weight: float = Field(default=1.0, ge=0.0)
+
+    def guide(self, denoise: Denoise, key: Key, process: Process | None = None) -> FreeGuidance:
+        """The guided denoiser; see :class:`FreeGuidance`."""
+        return FreeGuidance(denoise, key, self.weight, process)

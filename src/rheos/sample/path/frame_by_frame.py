@@ -1,4 +1,7 @@
-"""tau_k(j) = t_(j - k n): a frame starts when the one before it is done, p(x_k | x_<k) in turn."""
+"""tau_k(j) = t_(j - k n): a frame starts when the one before it is done, p(x_k | x_<k) in turn.
+
+Autoregressive diffusion: TimeGrad (Rasul et al. 2021, arXiv 2101.12072), here by one denoiser of all frames.
+"""
 
 from typing import Literal
 

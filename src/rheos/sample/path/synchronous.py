@@ -1,4 +1,7 @@
-"""tau_k(j) = t_j: all frames at one time, the usual path."""
+"""tau_k(j) = t_j: all frames at one time, the usual path.
+
+Ho et al. 2022, "Video diffusion models", arXiv 2204.03458.
+"""
 
 from typing import Literal
 

@@ -56,7 +56,10 @@ class DDIM(Solver):
 
 
 class Ancestral(Solver):
-    """DDPM's sampler: each step draws from the posterior of u_n given u_s and the answer for u_0."""
+    """DDPM's sampler: each step draws from the posterior of u_n given u_s and the answer for u_0.
+
+    u_n ~ q(u_n | u_s, u_0 = D): the step of `ddim` with eta = 1.
+    """
 
     kind: Literal["ancestral"] = "ancestral"
 

@@ -25,6 +25,8 @@ def _finite(length: Tensor) -> Tensor:
 class DPMpp2M(Solver):
     """Second order from two answers, DPM-Solver++'s midpoint weights.
 
+    x_n = A x_s + alpha_n J_0 (m_0 + (h / (2 h_prev)) (m_0 - m_1)), J_0 = 1 - e^(-h).
+
     Attributes:
         eta: noise level as in k-diffusion's SDE form, 0 for none.
     """
