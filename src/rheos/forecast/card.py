@@ -7,6 +7,7 @@ import yaml
 
 from rheos.data.bounds import told
 from rheos.data.dataset import Layout
+from rheos.data.late import late_words
 from rheos.forecast.recipe import Recipe, differences
 
 _TEMPLATE = """# Forecast model of {what}
@@ -25,6 +26,7 @@ Fitted by Rheos with the `{process}` process and the `{network}` network ({param
 | training | {steps:,} steps in {seconds:.0f} s; weights of step {best_step:,} |
 | calibration | {calibration} |
 | physical limits | {limits} |
+| what comes late or irregularly | {missing} |
 | license of the data | {license} |
 
 ## Recipe
@@ -59,9 +61,17 @@ def card(recipe: Recipe, layout: Layout, history: Mapping[str, Any]) -> str:
         best_step=history["best_step"],
         calibration=history["calibration"].get("note", "none"),
         limits=limits(layout, history),
+        missing=irregular(recipe) or "nothing",
         license=layout.attributes.get("license", "not stated in the data"),
         recipe=yaml.safe_dump(differences(recipe), sort_keys=False),
     )
+
+
+def irregular(recipe: Recipe) -> str:
+    """How irregular stamps and late columns were taken, "" where there are none."""
+    cells = recipe.data.cells
+    words = [f"irregular stamps lie in cells of {cells}"] if cells else []
+    return "; ".join([*words, *late_words(recipe.late)])
 
 
 def limits(layout: Layout, history: Mapping[str, Any]) -> str:
