@@ -109,15 +109,23 @@ def run(data: Path, budget: str, names: list[str], threads: int, results: Path) 
     torch.set_num_threads(threads)
     keep_large_buffers()
     for name in names:
-        if name not in CASES or not (data / CASES[name].file.partition("::")[0]).exists():
-            sys.stderr.write(f"dropped: {name} is no set of this study or absent, skipped\n")
+        if name not in CASES:
+            continue
+        if not (data / CASES[name].file.partition("::")[0]).exists():
+            sys.stderr.write(f"{name}: {data / CASES[name].file} is absent, skipped\n")
             continue
         found = measure(CASES[name], data, budget)
         write_json(results / f"dropped-{name}.json", {"name": name, "threads": threads, **found})
 
 
 def measure(case: Case, data: Path, budget: str) -> dict[str, Any]:
-    """One set: complete data, and each pattern as it is and filled first."""
+    """One set: complete data, and each pattern as it is and filled first.
+
+    Args:
+        case: the set.
+        data: the folder of the data sets.
+        budget: of each fit, a time such as "3m", or "steps=400" where the machine has other work to do.
+    """
     dataset = read(str(data / case.file), reading(options(words=case.words)))
     cut = len(dataset.recordings[0]) - case.holdout
     forms: dict[str, Callable[[int], Dataset]] = {"complete": lambda origin: dataset}
@@ -125,10 +133,10 @@ def measure(case: Case, data: Path, budget: str) -> dict[str, Any]:
         gappy = without(dataset, pattern, case.day)
         forms[name] = lambda origin, gappy=gappy: gappy
         forms[f"{name}, filled"] = lambda origin, gappy=gappy: filled(gappy, origin)
-    trained = [w for w in case.words if w.startswith("roles")]
+    trained = f"training.{budget}" if "=" in budget else f"training.time={budget}"
     fitted, scores = {}, {}
     for name, form in forms.items():
-        words = [*trained, f"holdout={case.holdout}", f"training.time={budget}"]
+        words = [f"holdout={case.holdout}", trained, "training.checks=3"]
         forecaster = rheos.fit(form(cut), case.horizon, words=words)
         scores[name] = _scores(forecaster, form, dataset, case)
         history = forecaster.model.history

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks import skill_page, steps
+from benchmarks import dropped, skill_page, steps
 from rheos.core.files import read_json, write_text
 
 HEAD = """# Benchmarks
@@ -32,6 +32,9 @@ def write(results: Path, out: Path) -> None:
     parts += [_speed(read_json(path)) for path in sorted(results.glob("speed*.json"))]
     if (results / "steps.json").exists():
         parts.append(steps.section(read_json(results / "steps.json")))
+    studies = [read_json(path) for path in sorted(results.glob("dropped-*.json"))]
+    if studies:
+        parts.append(dropped.section(studies))
     write_text(out, "\n".join(parts))
 
 

@@ -37,8 +37,8 @@ def test_jitter_is_an_axis_with_offsets():
     assert recording.values[:, 0].tolist() == list(range(400))
     np.testing.assert_allclose(recording.past[:, 0] * 60, minutes, atol=1e-4)
     assert reading.notes == (
-        "stamps follow no rhythm: each row is the frame of step h that it lies nearest to (data.cells), and how "
-        "far off it lies is the past covariate 'time_offset'",
+        "stamps follow no rhythm: each row is the frame of step h that it lies nearest to (data.cells), and "
+        "how far off it lies is the past covariate 'time_offset'",
     )
 
 
