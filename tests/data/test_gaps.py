@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rheos.data.anchor import Ridge
-from rheos.data.anchor.gaps import Gaps
+from rheos.data.anchor.gaps import Gaps, _autocovariance, _kriged
 from rheos.data.codec import Scale
 from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.window_source import WindowSource
@@ -141,3 +141,36 @@ def test_entries_never_seen_stay_missing():
     filled = Gaps.of(batch).fill(batch)
     assert np.isfinite(filled.history[..., 0]).all()
     assert np.isnan(filled.history[..., 1]).all()
+
+
+def test_kriging_is_that_of_the_four_nearest_frames():
+    """Mean and variance by the normal equations, where under the covariance the second nearest count too."""
+    lag = np.arange(12)
+    along = np.exp(-((lag / 4) ** 2)) + 0.01 * (lag == 0)
+    values, seen = np.random.default_rng(0).normal(size=(1, 12, 1, 1)), np.ones((1, 12, 1, 1), bool)
+    seen[0, [0, 4, 5, 6, 11]] = False
+    mean, variance = _kriged(np.where(seen, values, 0.0), seen, along[None, None])
+    for frame, near in ((0, [1, 2]), (4, [2, 3, 7, 8]), (6, [2, 3, 7, 8]), (11, [9, 10])):
+        known = along[np.abs(np.subtract.outer(near, near))]
+        weights = np.linalg.solve(known, along[np.abs(np.array(near) - frame)])
+        assert mean[0, frame, 0, 0] == pytest.approx(weights @ values[0, near, 0, 0], abs=2e-2)
+        left = along[0] - weights @ along[np.abs(np.array(near) - frame)]
+        assert variance[0, frame, 0, 0] == pytest.approx(left, abs=2e-3)
+    assert mean[seen].tolist() == variance[seen].tolist() == [0] * 7
+
+
+def test_a_short_gap_of_another_season_counts_as_seen_and_a_long_one_does_not():
+    along = np.stack([R ** np.arange(12.0), 0.3 * (np.arange(12) == 0)])[:, None, None]
+    across = np.array([[1.0, 0.8], [0.8, 1.0]])[..., None]
+    gaps = Gaps(mean=np.zeros((2, 1)), across=across, along=np.repeat(along, 2, 1), past=np.zeros((0, 12)))
+    away, seen = np.random.default_rng(0).normal(size=(1, 12, 2, 1)), np.ones((1, 12, 2, 1), bool)
+    seen[0, 2, 1] = seen[0, 4:11, 1] = False
+    others = gaps._others(np.where(seen, away, 0.0), seen, slice(None))[0, :, 0, 0]
+    near = R * (away[0, 1, 1, 0] + away[0, 3, 1, 0]) / (1 + R**2)
+    assert others[2] == pytest.approx(0.8 * near, abs=1e-3)
+    assert others[7] == 0
+
+
+def test_autocovariance_is_that_of_pairs_both_seen():
+    values = dropped(autoregression(40000), 1 / 3).reshape(-1, 20, 1, 1)[:, :8]
+    np.testing.assert_allclose(_autocovariance(values)[0, 0], R ** np.arange(8), atol=0.06)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+import rheos
 from rheos.core.errors import InputError
 from rheos.data.inspect import inspect
 from rheos.data.reader import read
