@@ -1,6 +1,7 @@
 """Each part against an independent formula."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch

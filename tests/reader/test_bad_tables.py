@@ -89,9 +89,9 @@ TEXTS = {
     "cells of no fixed span": (csv(), {"cells": "MS"}, "no fixed span of time"),
     "cells that are none": ("time,a\n0,1\n1,1\n1.3,1\n2,1\n", {"cells": "h"}, "stamps are numbers"),
     "irregular frames of agents": (
-        "frame,id,x,y\n0,1,0,0\n1,1,0,0\n1.3,1,0,0\n2,1,0,0\n",
+        "frame,id,x,y\n0,1,0,0\n1,1,0,0\n2,1,0,0\n3.3,1,0,0\n",
         {},
-        "irregular axis: after 1 comes 1.3, where the usual step is 1",
+        "irregular axis: after 2.0 comes 3.3, where the usual step is 1",
     ),
     "a single row": (csv(rows=1), {}, "only one frame"),
     "an axis that is nearly all gap": (

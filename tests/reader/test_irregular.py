@@ -117,7 +117,7 @@ def test_inspect_tells_and_proposes():
 
 def test_a_model_reads_later_rows_into_the_same_cells():
     """Rows that by chance follow a rhythm are still in the model's cells, with their offsets."""
-    table = events(300)
+    table = events(120)
     words = ["training.steps=5", "network.width=8", "network.depth=1", "history=8", "lags=[]", "block=10"]
     forecaster = rheos.fit(table, 4, words=words)
     step = forecaster.model.layout.frequency
