@@ -1,14 +1,14 @@
-"""`python -m benchmarks [skill|cost|adaptive|steps|few|speed|pedestrians|page] ...`: measure, write the page.
+"""`python -m benchmarks [skill|cost|adaptive|steps|few|dropped|speed|pedestrians|page] ...`: measure, write.
 
 Figures lie in benchmarks/results as JSON, one file a measurement; docs/benchmarks.md is made from them alone.
-`speed` is measured when asked for, in an environment that has the extra speed-peers; so are `few` and
-`pedestrians`.
+`speed` is measured when asked for, in an environment that has the extra speed-peers; so are `few`, `dropped`
+and `pedestrians`.
 """
 
 import argparse
 from pathlib import Path
 
-from benchmarks import adaptive, cost, few, page, pedestrians, skill, speed, steps
+from benchmarks import adaptive, cost, dropped, few, page, pedestrians, skill, speed, steps
 
 HERE = Path(__file__).parent
 
@@ -17,12 +17,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     usual = ["skill", "cost", "steps", "adaptive", "page"]
     parser.add_argument(
-        "what", nargs="*", default=usual, help=", ".join((*usual, "few", "speed", "pedestrians"))
+        "what", nargs="*", default=usual, help=", ".join((*usual, "few", "dropped", "speed", "pedestrians"))
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
-    parser.add_argument("--time", default="10m", help="training budget of each set")
+    parser.add_argument(
+        "--time", default="10m", help="training budget of each set; of dropped also steps=400"
+    )
     parser.add_argument("--steps", type=int, default=4000, help="training steps of each model of few")
-    parser.add_argument("--sets", nargs="*", default=list(skill.CASES), help="which sets, or `quick`")
+    parser.add_argument("--sets", nargs="*", help="which sets, all if not given, or `quick`")
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="where runs go on")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of training and forecasting")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where speed is measured")
@@ -34,7 +36,7 @@ def main() -> None:
     results = HERE / "results"
     results.mkdir(exist_ok=True)
     if "skill" in chosen.what:
-        names = skill.QUICK if chosen.sets == ["quick"] else chosen.sets
+        names = skill.QUICK if chosen.sets == ["quick"] else chosen.sets or list(skill.CASES)
         skill.run(chosen.data, chosen.time, names, chosen.threads, (chosen.work, results))
     if "cost" in chosen.what:
         cost.run(results)
@@ -42,6 +44,9 @@ def main() -> None:
         adaptive.run(results)
     if "pedestrians" in chosen.what:
         pedestrians.run(chosen.data, chosen.time, chosen.scenes, chosen.threads, results, chosen.windows)
+    if "dropped" in chosen.what:
+        names = chosen.sets or list(dropped.CASES)
+        dropped.run(chosen.data, chosen.time, names, chosen.threads, results)
     if "speed" in chosen.what:
         speed.run(results, HERE.parent / "docs" / "images", chosen.device)
     if "few" in chosen.what:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks import few, skill_page, steps
+from benchmarks import dropped, few, skill_page, steps
 from rheos.core.files import read_json, write_text
 
 HEAD = """# Benchmarks
@@ -34,6 +34,9 @@ def write(results: Path, out: Path) -> None:
         parts.append(steps.section(read_json(results / "steps.json")))
     if (results / "few.json").exists():
         parts.append(few.section(read_json(results / "few.json")))
+    studies = [read_json(path) for path in sorted(results.glob("dropped-*.json"))]
+    if studies:
+        parts.append(dropped.section(studies))
     write_text(out, "\n".join(parts))
 
 

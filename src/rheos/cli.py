@@ -101,6 +101,7 @@ def fit(
 ) -> None:
     """Fit a forecaster; the same command continues an interrupted run."""
     from rheos.forecast import forecaster
+    from rheos.forecast.card import irregular
 
     given = {"history": history, "holdout": holdout, "training.time": time, "seed": seed}
     chosen = [f"{name}={value}" for name, value in given.items() if value is not None]
@@ -113,6 +114,8 @@ def fit(
         f"{out}: {history_of.steps} steps in {history_of.seconds:.0f} s; "
         f"calibration: {history_of.calibration.get('note', '')}\n"
     )
+    if said := irregular(made.model.recipe):
+        sys.stderr.write(f"{said}\n")
 
 
 @app.command()

@@ -138,10 +138,10 @@ KINDS = {
         "'b'",
     ),
     "an infinite value": (infinite, "fit bad.csv --horizon 1 --out new", "infinite"),
-    "an irregular axis": (
+    "cells of no fixed span": (
         rows("time,a", f"{START},1", "2021-03-01 01:00:00,1", "2021-03-01 01:17:00,2", "2021-03-01 02:00,3"),
-        "fit bad.csv --horizon 1 --out new",
-        "irregular",
+        "fit bad.csv --horizon 1 --out new data.cells=MS",
+        "no fixed span",
     ),
     "a truncated NetCDF": (cut("field.nc"), "fit field.nc --horizon 3 --out new", "NetCDF"),
     "too many axes": (image, "fit bad.npy --horizon 1 --out new", "axes"),

@@ -1,6 +1,7 @@
 """Each part against an independent formula."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -158,7 +159,16 @@ def test_frame_inputs_are_these(case):
     assert torch.equal(inputs[..., 5:7], context.known_future)
     assert torch.equal(inputs[:, :3, 7:9], context.past)
     assert torch.equal(inputs[:, 3:, 7:9], torch.zeros(2, 2, 2, dtype=torch.float64))
-    assert torch.equal(inputs[:, 4, 9:], context.static)
+    assert torch.equal(inputs[:, :3, 9:11], torch.ones(2, 3, 2, dtype=torch.float64))
+    assert torch.equal(inputs[:, 4, 11:], context.static)
+
+
+def test_a_missing_past_covariate_is_told_from_one_at_its_mean(case):
+    full = case(history=3, horizon=2)
+    past = full.context.past.clone()
+    past[0, 2, 1] = 0.0
+    inputs = frame_inputs(full.x, full.level, replace(full.context, past=past), full.shapes)
+    assert inputs[0, 2, 9:11].tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("periodic", [(True, True), (True, False), (False, True), (False, False)])

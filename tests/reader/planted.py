@@ -58,4 +58,34 @@ PLANTED = [
         '("time", "scene", "channel", *spatial) if name in dims',
         "tests/reader/test_read.py",
     ),
+    (
+        "src/rheos/data/reader/cells.py",
+        "offset = away / step_seconds(str(rhythm.frequency))",
+        "offset = away / 3600",
+        "tests/reader/test_irregular.py",
+    ),
+    (
+        "src/rheos/data/reader/cells.py",
+        "offset = (ticks - np.asarray(at)) / rhythm.step",
+        "offset = (np.asarray(at) - ticks) / rhythm.step",
+        "tests/reader/test_irregular.py",
+    ),
+    (
+        "src/rheos/data/reader/cells.py",
+        "last = np.append(np.asarray(at[1:] != at[:-1]), True)",
+        "last = np.append(True, np.asarray(at[1:] != at[:-1]))",
+        "tests/reader/test_irregular.py",
+    ),
+    (
+        "src/rheos/data/reader/cells.py",
+        "step = max(alone) if alone else min(few or steps)",
+        "step = min(few or steps)",
+        "tests/reader/test_irregular.py",
+    ),
+    (
+        "src/rheos/data/reader/cells.py",
+        "<= _MOST_CELLS * len(ticks)]",
+        "<= 1000 * _MOST_CELLS * len(ticks)]",
+        "tests/reader/test_irregular.py",
+    ),
 ]

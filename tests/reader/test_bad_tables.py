@@ -86,12 +86,13 @@ TEXTS = {
         {},
         "in data row 4; write all of them in one way",
     ),
-    "an irregular axis": (
-        csv(time=changed(STAMPS, p3="2020-01-01 03:17:00")),
+    "cells of no fixed span": (csv(), {"cells": "MS"}, "no fixed span of time"),
+    "cells that are none": ("time,a\n0,1\n1,1\n1.3,1\n2,1\n", {"cells": "h"}, "stamps are numbers"),
+    "irregular frames of agents": (
+        "frame,id,x,y\n0,1,0,0\n1,1,0,0\n2,1,0,0\n3.3,1,0,0\n",
         {},
-        "after 2020-01-01 02:00:00 comes 2020-01-01 03:17:00, where the usual step",
+        "irregular axis: after 2.0 comes 3.3, where the usual step is 1",
     ),
-    "irregular frame numbers": ("time,a\n0,1\n1,1\n1.3,1\n2,1\n", {}, "irregular axis"),
     "a single row": (csv(rows=1), {}, "only one frame"),
     "an axis that is nearly all gap": (
         csv(time=["1970-01-01 00:00:00", *map(str, STAMPS[1:])]),

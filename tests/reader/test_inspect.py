@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+import rheos
 from rheos.core.errors import InputError
 from rheos.data.inspect import inspect
 from rheos.data.reader import read
@@ -111,3 +112,17 @@ def test_a_true_extreme_is_no_sentinel():
     values[3] = 999.0
     frame = pd.DataFrame({"time": pd.date_range("2020", periods=400), "a": values})
     assert inspect(frame).problems == ()
+
+
+def test_a_column_of_another_rate_and_a_late_one_are_told():
+    stamps = pd.date_range("2023-01-01", periods=240, freq="h")
+    table = pd.DataFrame({"time": stamps, "hourly": np.arange(240.0), "daily": np.arange(240.0)})
+    table["late"] = np.arange(240.0)
+    table.loc[stamps.hour != 0, "daily"] = np.nan
+    table.loc[237:, "late"] = np.nan
+    found = rheos.inspect(table, horizon=6)
+    assert [(channel.every, channel.late) for channel in found.channels] == [(1, 0), (24, 0), (1, 3)]
+    lines = str(found).splitlines()
+    assert any(line.lstrip().startswith("daily") and "observed every 24 frames" in line for line in lines)
+    assert any(line.lstrip().startswith("late") and "reported 3 frames late" in line for line in lines)
+    assert found.recipe["late"] == {"late": 3}

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from rheos.data.channel import Channel, observed
 from rheos.data.dataset import Dataset
 from rheos.data.direction import period_of
+from rheos.data.late import late_columns
 from rheos.data.options import DataOptions, option_line
 from rheos.data.reader import Reading, Source, SourceError, survey
 from rheos.data.stay import stays
@@ -31,29 +33,6 @@ class Problem:
     what: str
     mend: str
     fatal: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
-    """A target variable, in its unit, over all recordings.
-
-    Attributes:
-        name: of the channel.
-        unit: "" where unknown.
-        minimum: smallest value.
-        mean: of the values that are there.
-        maximum: largest value.
-        missing: share of missing values, from 0 to 1.
-        constant: whether all values are the same.
-    """
-
-    name: str
-    unit: str
-    minimum: float
-    mean: float
-    maximum: float
-    missing: float
-    constant: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +185,7 @@ def _sentinels(dataset: Dataset) -> dict[str, float]:
     """Extreme values that look like a code for "missing", by channel."""
     found = {}
     for place, name in enumerate(dataset.layout.channels):
-        seen = _observed(dataset, place)
+        seen = observed(dataset, place)
         for value in (seen.min(), seen.max()) if seen.size else ():
             rest = seen[seen != value]
             known = np.isclose(abs(value), _SENTINELS, rtol=1e-6).any()
@@ -215,18 +194,13 @@ def _sentinels(dataset: Dataset) -> dict[str, float]:
     return found
 
 
-def _observed(dataset: Dataset, channel: int) -> np.ndarray:
-    parts = [recording.values[:, channel].ravel() for recording in dataset.recordings]
-    joined = np.concatenate(parts)
-    return np.asarray(joined[np.isfinite(joined)])
-
-
 def _described(
     origin: str, reading: Reading, problems: list[Problem], options: str, horizon: int | None
 ) -> Inspection:
     dataset, layout = reading.dataset, reading.dataset.layout
     lengths = [len(recording) for recording in dataset.recordings]
-    channels = tuple(_channel(dataset, place) for place in range(len(layout.channels)))
+    late = late_columns(dataset)
+    channels = tuple(Channel.of(dataset, place, late) for place in range(len(layout.channels)))
     problems += [
         Problem(
             what=f"{channel.name!r} is {channel.minimum:g} throughout",
@@ -292,24 +266,6 @@ def _described(
     )
 
 
-def _channel(dataset: Dataset, place: int) -> Channel:
-    seen = _observed(dataset, place).astype(np.float64)
-    if dataset.layout.kind == "trajectory":
-        # Before an agent comes and after it has gone nothing is missing.
-        size = sum(int(stays(recording.values).sum()) for recording in dataset.recordings)
-    else:
-        size = sum(recording.values[: recording.observed, place].size for recording in dataset.recordings)
-    return Channel(
-        name=dataset.layout.channels[place],
-        unit=dataset.layout.units[place],
-        minimum=float(seen.min()),
-        mean=float(seen.mean()),
-        maximum=float(seen.max()),
-        missing=1.0 - seen.size / size,
-        constant=bool(seen.min() == seen.max()),
-    )
-
-
 def _agents(dataset: Dataset) -> dict[str, Any]:
     """What there is to say of agents."""
     if dataset.layout.kind != "trajectory":
@@ -370,8 +326,7 @@ def _channel_table(found: Inspection) -> list[str]:
         figures = (
             f"{channel.minimum:11.5g} {channel.mean:11.5g} {channel.maximum:11.5g} {channel.missing:8.2%}"
         )
-        constant = "  constant" if channel.constant else ""
-        lines.append(f"  {channel.name:{width}}  {channel.unit[:8]:8} {figures}{constant}")
+        lines.append(f"  {channel.name:{width}}  {channel.unit[:8]:8} {figures}{channel.remark}")
     if len(found.channels) > _SHOWN:
         lines.append(f"  ... and {len(found.channels) - _SHOWN} more")
     return [*lines, *(f"  {role}: {', '.join(names)}" for role, names in found.roles.items())]

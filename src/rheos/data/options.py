@@ -26,6 +26,7 @@ class DataOptions(BaseModel):
         order: what to do with rows that are not in order of time.
         resample: pandas frequency onto which frames are averaged ("1h").
         frequency: pandas frequency of the frames, where it cannot be inferred.
+        cells: step of the frames that irregular stamps are put to ("10min"); found where absent.
         period: seasonal periods in frames; inferred from the frequency where absent.
         encoding: of text files.
         delimiter: of columns; found in the header where absent.
@@ -60,6 +61,7 @@ class DataOptions(BaseModel):
     order: Literal["refuse", "sort"] = "refuse"
     resample: str | None = None
     frequency: str | None = None
+    cells: str | None = None
     period: tuple[int, ...] | None = None
     encoding: str = "utf-8"
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)

@@ -16,6 +16,7 @@ from rheos.core.errors import InputError
 from rheos.data import calendar
 from rheos.data.codec.base import Fitted, State
 from rheos.data.dataset import Dataset, Layout, Recording
+from rheos.data.late import delays, hidden
 from rheos.data.windows import WindowBatch, WindowSpec
 
 
@@ -57,6 +58,8 @@ class WindowSource:
         self._calendar = np.concatenate([self._calendar_of(r) for r in recordings])
         self._calendar_offset = self._offset + spec.frames * np.arange(len(recordings)) + spec.history
         self.sequence, self.origin = self._enumerate()
+        layout = dataset.layout
+        self._late, self._past_late = (delays(spec.late, names) for names in (layout.channels, layout.past))
 
     def __len__(self) -> int:
         return len(self.origin)
@@ -164,7 +167,7 @@ class WindowSource:
             **coded,
             calendar=self._calendar[np.minimum(positions, len(self._calendar) - 1)],
             known_future=self._covariates["known_future"][clip],
-            past=self._covariates["past"][past],
+            past=hidden(self._covariates["past"][past], -steps[: self.spec.history], self._past_late),
             static=self._static[sequence],
             sequence=sequence,
             origin=origin,
@@ -185,8 +188,12 @@ class WindowSource:
         past = self._rows(sequence, at + np.arange(-spec.history - back, 0))
         future = self._rows(sequence, at + np.arange(spec.horizon))
         around = np.arange(-spec.history - back, spec.horizon)
-        lagged = [self._values[self._rows(sequence, at + around - lag)] for lag in spec.lags]
-        history, coming = self._values[past], self._values[future]
+        lagged = [
+            hidden(self._values[self._rows(sequence, at + around - lag)], lag - around, self._late)
+            for lag in spec.lags
+        ]
+        history = hidden(self._values[past], -around[: past.shape[1]], self._late)
+        coming = self._values[future]
         state: State = {}
         if not codec.pointwise:
             state = codec.state(history)

@@ -1,6 +1,7 @@
 """Windows: coded pieces of recordings, history and future, with all that is known about them."""
 
 from dataclasses import dataclass, field, fields
+from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,6 +19,7 @@ class WindowSpec(BaseModel):
         lags: seasonal lags (frames) whose values accompany every frame; each at least `horizon`, so
             that they are known for the whole future.
         harmonics: calendar harmonics of the day, the week and the year.
+        late: frames by which columns are reported late, by name; those of a window are unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +28,7 @@ class WindowSpec(BaseModel):
     horizon: int = Field(ge=1)
     lags: tuple[int, ...] = ()
     harmonics: dict[str, int] = Field(default_factory=lambda: dict(HARMONICS))
+    late: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _lags_are_known(self) -> "WindowSpec":

@@ -13,6 +13,7 @@ from rheos.core.errors import InputError
 from rheos.core.keys import Key
 from rheos.data.circle import Circle
 from rheos.data.dataset import Dataset
+from rheos.data.late import as_known
 from rheos.evaluation.scorecard import Scorecard
 from rheos.evaluation.tally import Tally
 from rheos.evaluation.windows import MOST_WINDOWS, area_of, cases, share_unit, window_origins
@@ -106,9 +107,10 @@ def backtest(
         spent += time.perf_counter() - began
         tallies["rheos"].add(ensemble, truth)
         recording = dataset.recordings[i]
+        known = as_known(recording, dataset.layout, origin, model.recipe.late)
         key = Key.of(seed, members, recording.name, str(origin))
         for name, baseline in fitted.items():
-            tallies[name].add(baseline.forecast(recording, origin, key), truth)
+            tallies[name].add(baseline.forecast(known, origin, key), truth)
         if keep is not None:
             keep(Case(i, origin, ensemble, truth))
         if progress is not None:

@@ -7,6 +7,7 @@ import yaml
 
 from rheos.data.bounds import told
 from rheos.data.dataset import Layout
+from rheos.data.late import late_words
 from rheos.forecast.recipe import Recipe, differences
 
 _TEMPLATE = """# Forecast model of {what}
@@ -26,6 +27,7 @@ Fitted by Rheos with the `{process}` process and the `{network}` network ({param
 | calibration | {calibration} |
 | physical limits | {limits} |
 | codes | {codes} |
+| what comes late or irregularly | {missing} |
 | license of the data | {license} |
 
 ## Recipe
@@ -61,6 +63,7 @@ def card(recipe: Recipe, layout: Layout, history: Mapping[str, Any]) -> str:
         calibration=history["calibration"].get("note", "none"),
         limits=limits(layout, history),
         codes=codes(recipe, history),
+        missing=irregular(recipe) or "nothing",
         license=layout.attributes.get("license", "not stated in the data"),
         recipe=yaml.safe_dump(differences(recipe), sort_keys=False),
     )
@@ -71,6 +74,13 @@ def codes(recipe: Recipe, history: Mapping[str, Any]) -> str:
     links = ", ".join(link.kind for link in recipe.codec)
     lost = history["lost"]
     return links if lost == 0.0 else f"{links}; {lost:.1%} of the data's variance is not in them"
+
+
+def irregular(recipe: Recipe) -> str:
+    """How irregular stamps and late columns were taken, "" where there are none."""
+    cells = recipe.data.cells
+    words = [f"irregular stamps lie in cells of {cells}"] if cells else []
+    return "; ".join([*words, *late_words(recipe.late)])
 
 
 def limits(layout: Layout, history: Mapping[str, Any]) -> str:

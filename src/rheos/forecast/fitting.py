@@ -20,6 +20,7 @@ from rheos.data.anchor.base import FittedAnchor, some
 from rheos.data.bounds import Bounds
 from rheos.data.circle import Circle
 from rheos.data.dataset import Dataset, Recording
+from rheos.data.late import require_late
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise import FlowMap, FlowObjective, TokenDenoiser
@@ -112,6 +113,7 @@ class Fitting:
         bounds = Bounds.of(known, self.recipe.bounds)
         sums = Sums.of(known.layout.channels, self.recipe.sums, channel_scale(known))
         self.recipe.grouped(known.layout.channels)
+        require_late(self.recipe.late, known.layout)
         sums.require(known)
         return bounds, sums
 

@@ -44,7 +44,7 @@ from rheos.process import Masked
 from rheos.sample.preset import Preset, flow_preset, preset
 from rheos.sample.unmasking import Unmasking, token_preset
 
-FORMAT = 2
+FORMAT = 3
 
 NO_LEVELS = (
     "the model draws whole numbers (process=masked), so it has no noise levels and no solver, which tuning "

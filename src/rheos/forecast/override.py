@@ -15,7 +15,9 @@ from rheos.data.options import BY_COLUMN
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_BY_COLUMN = {name: ("data", name) for name in BY_COLUMN} | {"bounds": ("bounds",), "sums": ("sums",)}
+_BY_COLUMN = {name: ("data", name) for name in BY_COLUMN} | {
+    name: (name,) for name in ("bounds", "sums", "late")
+}
 _SHORT = {"prior": ("process", "noise"), "times": ("objective", "times")}
 
 

@@ -14,7 +14,9 @@ from rheos.data.calendar import HARMONICS, harmonics_for, shortest_cycle, step_s
 from rheos.data.codec.chain import Chain, Link
 from rheos.data.codec.scale import Scale
 from rheos.data.dataset import Dataset
+from rheos.data.late import late_columns
 from rheos.data.options import DataOptions, closest
+from rheos.data.reader.cells import CELLS
 from rheos.data.windows import WindowSpec
 from rheos.denoise import OBJECTIVES, MaskedCrossEntropy, Noising, Objective
 from rheos.forecast.override import build, merge, spelled_out
@@ -62,6 +64,8 @@ class Recipe(BaseModel):
             `groups=[[wind,rain]]`; those not named are by themselves.
         roles: role of each column: target, known_future, past, static, ignore.
         circular: the period of variables that are directions, `circular.wind_direction=360`.
+        late: frames by which a target or past covariate is reported late, `late.temperature=3`; found where
+            a column ends before the others.
         codec: raw units to coded units, applied in this order.
         anchor: center and scale of the canonical coordinates.
         process: the way into noise.
@@ -85,6 +89,7 @@ class Recipe(BaseModel):
     bounds: Literal["auto", "none"] | dict[str, tuple[float | None, float | None]] = "auto"
     sums: dict[Name, tuple[str, ...] | tuple[tuple[str, ...], ...]] = Field(default_factory=dict)
     groups: tuple[tuple[Name, ...], ...] = ()
+    late: dict[Name, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     codec: tuple[Link, ...] = Field(default=(Scale(),), min_length=1)
     anchor: AnyAnchor = Ridge()
     process: AnyProcess = DyDiff()
@@ -263,6 +268,7 @@ class Recipe(BaseModel):
             horizon=self.horizon,
             lags=self.lags,
             harmonics=dict(self.harmonics),
+            late=self.late,
         )
 
 
@@ -331,6 +337,12 @@ def propose(
         # What turns with space: one scale for all axes, and an anchor that adds up places.
         isotropic = {"kind": "scale", "isotropic": True}
         proposal |= {"anchor": {"kind": "geometric"}, "codec": [isotropic], "lags": []}
+    late = late_columns(dataset)
+    if late:
+        proposal["late"] = late
+    if CELLS in layout.attributes:
+        # Later sources lie in cells of the same size.
+        proposal["data"] = {"cells": layout.attributes[CELLS]}
     if layout.frequency is not None:
         step = step_seconds(layout.frequency)
         proposal["harmonics"] = harmonics_for(frames * step, step)

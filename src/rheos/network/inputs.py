@@ -141,7 +141,8 @@ def frame_inputs(x: Tensor, level: Tensor, context: Context, shapes: Shapes) -> 
         shapes: the sizes the network was built for.
 
     Returns:
-        `(b, f, k)`, k = `shapes.frame_inputs`: level, whether it is history, calendar, covariates, constants.
+        `(b, f, k)`, k = `shapes.frame_inputs`: level, whether it is history, calendar, covariates, which past
+        ones are present, constants.
 
     Raises:
         IncompatibleError: the context is not of the declared sizes.
@@ -157,6 +158,8 @@ def frame_inputs(x: Tensor, level: Tensor, context: Context, shapes: Shapes) -> 
             given(context.calendar, (batch, frames, shapes.calendar), "calendar features", x),
             given(context.known_future, (batch, frames, shapes.known_future), "known covariates", x),
             over_clip(past, frames),
+            # As with lagged values: 0 is what a missing one is put to.
+            over_clip((past != 0).to(x.dtype), frames),
             static[:, None].expand(-1, frames, -1),
         ),
         dim=2,

@@ -88,4 +88,4 @@ class Shapes(BaseModel):
     @property
     def frame_inputs(self) -> int:
         """Numbers that :func:`rheos.network.inputs.frame_inputs` gives for every frame."""
-        return 2 + self.calendar + self.known_future + self.past + self.static
+        return 2 + self.calendar + self.known_future + 2 * self.past + self.static

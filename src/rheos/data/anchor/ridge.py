@@ -27,6 +27,7 @@ from rheos.data.anchor.base import (
     whole_scale,
     window_bytes,
 )
+from rheos.data.anchor.gaps import Gaps
 from rheos.data.anchor.penalty import forward, leave_out, solve
 from rheos.data.anchor.ridge_features import Plan
 from rheos.data.window_source import WindowSource
@@ -70,13 +71,18 @@ class Ridge(Anchor):
             )
         fitting = max(_FEWEST_WINDOWS, _WINDOWS_BYTES // window_bytes(source))
         batch = source.batch(some(indices, min(self.most_windows, fitting)))
-        plan = Plan.of(source, batch, self.recent)
-        return _Regression(self, batch, plan, source.coded_exists.ravel()).solve()
+        gaps = Gaps.of(batch)
+        whole = gaps.fill(batch)
+        plan = Plan.of(source, whole, self.recent)
+        return _Regression(self, whole, plan, source.coded_exists.ravel()).solve(
+            gaps, history_squares(batch.history)
+        )
 
     def rebuild(self, scale: np.ndarray, numbers: dict[str, np.ndarray]) -> "FittedRidge":
         """The inverse of `numbers`."""
         plan = Plan(**{name: numbers[name] for name in Plan.__dataclass_fields__})
-        return FittedRidge(scale=scale, plan=plan, base=numbers["base"], weights=numbers["weights"])
+        base, weights = numbers["base"], numbers["weights"]
+        return FittedRidge(scale=scale, gaps=Gaps.from_arrays(numbers), plan=plan, base=base, weights=weights)
 
 
 def _bases(batch: WindowBatch, items: np.ndarray) -> np.ndarray:
@@ -126,8 +132,13 @@ class _Regression:
         self.blocks = max(1, min(config.blocks, len(batch) // 2))
         self.block = time_blocks(batch, self.blocks)
 
-    def solve(self) -> "FittedRidge":
-        """Penalties and weights of all entries."""
+    def solve(self, gaps: Gaps, past: np.ndarray) -> "FittedRidge":
+        """Penalties and weights of all entries.
+
+        Args:
+            gaps: what filled the windows.
+            past: squares of the history as it was seen.
+        """
         horizon, shape = self.batch.future.shape[1], self.batch.future.shape[1:]
         weights = np.zeros((self.entries, horizon, self.count + 1))
         square, seen = np.zeros((2, self.entries, horizon))
@@ -145,8 +156,8 @@ class _Regression:
             )
             seen[items] = moments.sum(0)[..., -2, -2]
         future = np.stack([square.T.reshape(shape), seen.T.reshape(shape)])
-        scale = whole_scale(future, history_squares(self.batch.history))
-        return FittedRidge(scale=scale, plan=self.plan, base=base, weights=weights)
+        scale = whole_scale(future, past)
+        return FittedRidge(scale=scale, gaps=gaps, plan=self.plan, base=base, weights=weights)
 
     @property
     def candidates(self) -> np.ndarray:
@@ -210,11 +221,13 @@ class FittedRidge(FittedAnchor):
     """The regressions.
 
     Attributes:
+        gaps: what is missing of the past, before the features are built.
         plan: which features.
         base: `(entries, S)` number of the base: 0 the mean, 1 the last value, 2 + k the lag k.
         weights: `(entries, S, p + 1)`, intercept last.
     """
 
+    gaps: Gaps
     plan: Plan
     base: np.ndarray
     weights: np.ndarray
@@ -222,6 +235,7 @@ class FittedRidge(FittedAnchor):
     def future(self, batch: WindowBatch) -> np.ndarray:
         """Base plus weighted features."""
         horizon, entries = batch.future.shape[1], len(self.base)
+        batch = self.gaps.fill(batch)
         out = np.empty((entries, horizon, len(batch)))
         bytes_each = 8 * horizon * self.weights.shape[-1]
         for items, rows in _pieces(np.arange(entries), len(batch), bytes_each):
@@ -232,5 +246,5 @@ class FittedRidge(FittedAnchor):
         return np.transpose(out, (2, 1, 0)).reshape(batch.future.shape)
 
     def numbers(self) -> dict[str, np.ndarray]:
-        """Base, weights and the plan."""
-        return {"base": self.base, "weights": self.weights, **self.plan.to_arrays()}
+        """Base, weights, the plan and the moments of gaps."""
+        return {"base": self.base, "weights": self.weights, **self.plan.to_arrays(), **self.gaps.to_arrays()}

@@ -9,11 +9,12 @@ import xarray as xr
 from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.options import DataOptions, closest
 from rheos.data.reader.axis import Gaps, distinct, ordered, regular, resampled
+from rheos.data.reader.cells import cell_step, celled, told
 from rheos.data.reader.joint import joined
 from rheos.data.reader.period import periods
 from rheos.data.reader.problem import SourceError
 from rheos.data.reader.raw import Raw, RawSequence
-from rheos.data.reader.rhythm import Rhythm, by_months, infer, normal
+from rheos.data.reader.rhythm import Rhythm, break_of, by_months, infer, normal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,10 @@ def assemble(raw: Raw, options: DataOptions) -> Reading:
         rule = normal(options.resample, "data.resample")
         rows = [resampled(sequence, rule, raw.origin, notes) for sequence in rows]
     rhythm = _rhythm(rows, options, raw)
+    if rhythm is None or options.cells is not None:
+        rhythm = cell_step(_longest(rows), options.cells, raw.origin)
+        rows = [celled(sequence, rhythm, notes, raw.origin) for sequence in rows]
+        raw.layout = told(raw.layout, rhythm)
     placed = [regular(sequence, rhythm, options, raw.origin, notes) for sequence in rows]
     sequences = [sequence for sequence, _ in placed]
     for sequence in sequences:
@@ -117,8 +122,17 @@ def _check_finite(array: np.ndarray, names: tuple[str, ...], stamps: pd.Index, w
     raise SourceError(what, {"missing": [value]})
 
 
-def _rhythm(rows: list[RawSequence], options: DataOptions, raw: Raw) -> Rhythm:
-    longest = max(rows, key=lambda sequence: len(sequence.stamps)).stamps
+def _longest(rows: list[RawSequence]) -> pd.Index:
+    return max(rows, key=lambda sequence: len(sequence.stamps)).stamps
+
+
+def _rhythm(rows: list[RawSequence], options: DataOptions, raw: Raw) -> Rhythm | None:
+    """The step of the frames, None where stamps follow none and become frames of cells.
+
+    Raises:
+        SourceError: there is only one frame, or the stamps should follow a step and do not.
+    """
+    longest = _longest(rows)
     stamped = isinstance(longest, pd.DatetimeIndex | xr.CFTimeIndex)
     if len(longest) < 2:
         raise SourceError(
@@ -128,7 +142,12 @@ def _rhythm(rows: list[RawSequence], options: DataOptions, raw: Raw) -> Rhythm:
     if given is not None and stamped:
         frequency = normal(given, "data.frequency")
         return Rhythm(frequency, months=by_months(frequency))
-    return infer(longest, raw.origin)
+    rhythm = infer(longest)
+    if rhythm is None and raw.layout.kind == "trajectory":
+        raise SourceError(
+            f"{raw.origin!r} has an irregular axis: {break_of(longest)}", advice="number its frames evenly"
+        )
+    return rhythm
 
 
 def _check_future(sequence: RawSequence, layout: Layout, origin: str) -> None:

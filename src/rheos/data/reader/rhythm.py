@@ -26,9 +26,10 @@ _OLD_LETTERS = {
     "BM": "BME",
 }
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
-_NICE = [
-    10**9 * s for s in (1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 10800, 21600, 43200, 86400, 604800)
-]
+_USUAL_SECONDS = (
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200),
+    *(86400 * days for days in (1, 2, 4, 7, 14, 28, 56, 112, 224, 448)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,9 @@ def normal(frequency: str, origin: str) -> str:
     head = frequency.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ-")
     letters = frequency[len(head) :]
     base, dash, anchor = letters.partition("-")
-    word = f"{head}{_OLD_LETTERS.get(base, base)}{dash}{anchor}"
     try:
-        offset = to_offset(word)
-        return _word(offset.nanos) if isinstance(offset, pd.offsets.Tick) else str(offset.freqstr)
+        offset = to_offset(f"{head}{_OLD_LETTERS.get(base, base)}{dash}{anchor}")
+        return word(offset.nanos) if isinstance(offset, pd.offsets.Tick) else str(offset.freqstr)
     except (ValueError, AttributeError, TypeError):
         raise SourceError(
             f"{frequency!r} is not a frequency ({origin})", advice="write one such as 30min, h, D, B, W, MS"
@@ -71,18 +71,14 @@ def by_months(frequency: str) -> bool:
     return rule in ("MS", "ME", "QS", "QE", "YS", "YE")
 
 
-def infer(stamps: pd.Index, origin: str) -> Rhythm:
-    """The step of distinct stamps in order.
+def infer(stamps: pd.Index) -> Rhythm | None:
+    """The step of distinct stamps in order, None where no step fits all of them.
 
     Args:
         stamps: `(frames,)`, at least two, increasing.
-        origin: the source, for messages.
-
-    Raises:
-        SourceError: no step fits all of them; names the first break.
     """
     if not isinstance(stamps, pd.DatetimeIndex | xr.CFTimeIndex):
-        return _of_numbers(np.asarray(stamps, np.float64), origin)
+        return _of_numbers(np.asarray(stamps, np.float64))
     ticks = nanoseconds(stamps)
     deltas = np.diff(ticks)
     monthly = _calendar(stamps, deltas)
@@ -92,10 +88,10 @@ def infer(stamps: pd.Index, origin: str) -> Rhythm:
         return Rhythm("B")
     step = _common_step(deltas)
     if step is None:
-        raise _irregular(stamps, deltas, origin)
+        return None
     if step == 7 * _DAY and isinstance(stamps, pd.DatetimeIndex):
         return Rhythm(f"W-{stamps[0].day_name()[:3].upper()}")
-    return Rhythm(_word(step))
+    return Rhythm(word(step))
 
 
 def nanoseconds(stamps: pd.Index) -> np.ndarray:
@@ -108,29 +104,21 @@ def nanoseconds(stamps: pd.Index) -> np.ndarray:
     return np.asarray(np.round(spans * 1e6).astype(np.int64) * 1000)
 
 
-def _word(step: int) -> str:
+def word(step: int) -> str:
     """Pandas writes a day as 24 hours, which has another calendar."""
     if step % _DAY == 0:
         return "D" if step == _DAY else f"{step // _DAY}D"
     return str(to_offset(pd.Timedelta(step, "ns")).freqstr)
 
 
-def _of_numbers(numbers: np.ndarray, origin: str) -> Rhythm:
+def _of_numbers(numbers: np.ndarray) -> Rhythm | None:
     deltas = np.diff(numbers)
     step = (
         float(np.median(deltas)) if (deltas != np.round(deltas)).any() else float(_common_step(deltas) or 0)
     )
     count = deltas / step if step else np.full(len(deltas), np.nan)
     off = ~(np.abs(count - np.round(count)) < 1e-3)
-    if off.any():
-        at = int(np.flatnonzero(off)[0])
-        raise SourceError(
-            f"{origin!r} has an irregular axis: after {numbers[at]:g} comes {numbers[at + 1]:g}, "
-            "where the usual "
-            f"step is {np.median(deltas):g}",
-            advice="bring it onto a regular axis, or take rows as frames with data.time=rows",
-        )
-    return Rhythm(None, step)
+    return None if off.any() else Rhythm(None, step)
 
 
 def _common_step(deltas: np.ndarray) -> int | None:
@@ -172,16 +160,21 @@ def _calendar(stamps: pd.DatetimeIndex | xr.CFTimeIndex, deltas: np.ndarray) -> 
     return Rhythm(f"{'' if several == 1 else several}M{place}", months=True)
 
 
-def _irregular(stamps: pd.Index, deltas: np.ndarray, origin: str) -> SourceError:
+def break_of(stamps: pd.Index) -> str:
+    """Where irregular stamps first leave their usual step, in words."""
+    numbers = not isinstance(stamps, pd.DatetimeIndex | xr.CFTimeIndex)
+    deltas = np.diff(np.asarray(stamps, np.float64) if numbers else nanoseconds(stamps))
     steps, counts = np.unique(deltas, return_counts=True)
-    usual = int(steps[np.argmax(counts)]) if counts.max() > 1 else int(np.median(deltas))
-    at = int(np.flatnonzero(deltas % usual != 0)[0])
-    coarse = next((nice for nice in _NICE if nice >= usual), _NICE[-1])
-    rule = _word(coarse)
-    return SourceError(
-        f"{origin!r} has an irregular time axis: after {stamps[at]} comes {stamps[at + 1]}, where "
-        "the usual step "
-        f"is {pd.Timedelta(usual, 'ns')}",
-        {"resample": rule},
-        f"average onto a regular axis with data.resample={rule}",
-    )
+    usual = steps[np.argmax(counts)] if counts.max() > 1 else np.median(deltas)
+    at = int(np.flatnonzero(np.abs(deltas / usual - np.round(deltas / usual)) > 1e-9)[0])
+    shown = f"{usual:g}" if numbers else str(pd.Timedelta(int(usual), "ns"))
+    return f"after {stamps[at]} comes {stamps[at + 1]}, where the usual step is {shown}"
+
+
+def usual_steps(ticks: np.ndarray, numbers: bool) -> list[float]:
+    """Steps that are used for axes: of seconds in nanoseconds, of numbers 1, 2 and 5 times powers of ten."""
+    if not numbers:
+        return [1e9 * seconds for seconds in _USUAL_SECONDS]
+    low, high = np.log10([np.diff(ticks).min(), ticks[-1] - ticks[0]])
+    powers = 10.0 ** np.arange(np.floor(low), np.ceil(high) + 1)
+    return [float(f * power) for power in powers for f in (1, 2, 5)]
