@@ -10,7 +10,7 @@ from rheos.core.errors import InputError
 from rheos.data.circle import Circle
 from rheos.data.codec import Scale
 from rheos.data.dataset import Dataset, Layout, Recording
-from rheos.data.late import as_known, late_columns, late_words
+from rheos.data.late import as_known, late_columns, late_words, require_late
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowSpec
 
@@ -152,3 +152,8 @@ def test_names_that_are_none_are_refused():
     values, _ = numbered()
     with pytest.raises(InputError, match=r"late\.slwo names no target .*did you mean 'slow'"):
         rheos.fit(dataset_of(values), 4, words=["late.slwo=2", "training.steps=1"])
+
+
+def test_frames_of_a_field_come_whole():
+    with pytest.raises(InputError, match=r"late\.a is for columns .* a field comes whole"):
+        require_late({"a": 2}, Layout(kind="field", channels=("a",)))

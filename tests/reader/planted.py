@@ -23,7 +23,7 @@ PLANTED = [
         "out[stamps.get_indexer(sequence.stamps)] = array",
         "out[: len(array)] = array",
     ),
-    ("src/rheos/data/inspect.py", "missing=1.0 - seen.size / size", "missing=seen.size / size"),
+    ("src/rheos/data/channel.py", "missing=1.0 - seen.size / size", "missing=seen.size / size"),
     (_TRAJECTORIES, 'values[cells["frame"], :, cells["slot"]]', "values[frame, :, slot]", _OF_AGENTS),
     (_TRAJECTORIES, "pd.factorize(rows.axis, sort=True)", "pd.factorize(rows.axis)", _OF_AGENTS),
     (_TRAJECTORIES, "unique().sort_values() for part", "unique() for part", _OF_AGENTS),

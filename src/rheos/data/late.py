@@ -48,8 +48,13 @@ def require_late(late: Mapping[str, int], layout: Layout) -> None:
     """Check the names.
 
     Raises:
-        InputError: one is no target and no past covariate.
+        InputError: one is no target and no past covariate, or the data are no table.
     """
+    if late and layout.kind != "series":
+        raise InputError(
+            f"late.{next(iter(late))} is for columns of a table; a frame of a {layout.kind} comes whole: "
+            "leave it out."
+        )
     known = (*layout.channels, *layout.past)
     for name in late:
         if name not in known:
