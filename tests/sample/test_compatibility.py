@@ -17,7 +17,7 @@ def refused(found, room):
 
 def test_every_room_is_tried():
     for found in FOUND.values():
-        assert set(found) == {"noise", "history", "prediction", "solver", "grid", "path"}
+        assert set(found) == {"noise", "history", "prediction", "solver", "grid", "path", "correction"}
         assert set(found["solver"]) == {solver.name() for solver in SOLVERS}
         assert set(found["noise"]) == {noise.name() for noise in NOISES}
 

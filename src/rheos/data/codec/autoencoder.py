@@ -1,6 +1,6 @@
-"""Autoencoder: patches become a few numbers by a network, which begins as their principal components.
+"""Autoencoder: z = P(x) + E(x), patches as a few numbers by a network that begins as principal components.
 
-    z = P(x) + E(x),   x' = P^-1(z) + D(z),   E = D = 0 at first
+    x' = P^-1(z) + D(z),   E = D = 0 at first
     loss = |x - x'(z + noise e)|^2 + penalty |z|^2
 
 P is the linear code of :mod:`rheos.data.codec.patches`. Noise of a fixed size on the codes, and their mean

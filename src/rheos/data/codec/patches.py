@@ -1,6 +1,6 @@
-"""Patches: a square of cells, all channels together, becomes a few numbers, its leading principal components.
+"""Patches: z = W (patch - mean) / s, a square of cells, all channels together, as its principal components.
 
-    z = W (patch - mean) / s,   patch = mean + s W^T z,   W W^T = 1,   s^2 = mean variance of the codes
+    patch = mean + s W^T z,   W W^T = 1,   s^2 = mean variance of the codes
 
 W holds the leading eigenvectors of the covariance of all patches of the training span: of all linear codes of
 as many numbers the one of least squared error (Eckart, Young 1936), what a linear autoencoder would learn.

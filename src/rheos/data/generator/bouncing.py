@@ -97,6 +97,8 @@ def fold(place: Real) -> Real:
 class BouncingShapes(Bouncing):
     """Discs, squares and diamonds that bounce: moving pictures without a file.
 
+    |x|^p + |y|^p <= r^p, p = 1, 2 and infinity, at a(t) = fold(a_0 + speed t direction)
+
     Attributes:
         side: of a shape, in cells.
     """
@@ -114,6 +116,8 @@ class BouncingShapes(Bouncing):
 
 class MovingDigits(Bouncing):
     """Moving MNIST: two handwritten digits that bounce, made at run time from a file of digits.
+
+    x_t = max of the digits, each at floor(a(t) (size - side)), a(t) = fold(a_0 + speed t direction)
 
     Attributes:
         file: of the digits, `(n, side, side)` in IDX format.
