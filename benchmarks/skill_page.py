@@ -178,12 +178,11 @@ def _commands(skills: list[Row]) -> list[str]:
             "```",
             "",
         ]
-    notes = {
-        name: method["notes"][0]
-        for row in skills
-        for name, method in row["methods"].items()
-        if name != "rheos" and method["notes"]
-    }
+    notes: dict[tuple[str, str], list[str]] = {}
+    for row in skills:
+        for name, method in row["methods"].items():
+            if name != "rheos" and method["notes"]:
+                notes.setdefault((name.replace("_", " "), method["notes"][0]), []).append(row["name"])
     lines += ["Limits of the peers:", ""]
-    lines += [f"- {name.replace('_', ' ')}: {note}" for name, note in sorted(notes.items())]
+    lines += [f"- {name} ({', '.join(sets)}): {note}" for (name, note), sets in sorted(notes.items())]
     return [*lines, ""]
