@@ -35,6 +35,7 @@ from rheos.score import crps
 from rheos.score.bootstrap import skill
 
 HISTORY, HORIZON = 4, 11  # of the published turbulence
+PENALTIES = (0.0, 1.0, 3.0)
 FEW = range(5, 11)
 
 
@@ -195,6 +196,31 @@ def measured(case: Trained, forecaster: Any) -> dict[str, Any]:
     }
 
 
+def penalized(case: Trained) -> list[dict[str, Any]]:
+    """What a penalty on solver error at training gains: how far few calls are from `best`, and its cost."""
+    found, plain = [], None
+    for weight in PENALTIES:
+        words = [*case.words, f"objective.solver_error.weight={weight}"]
+        forecaster = rheos.fit(case.dataset, case.horizon, words=words)
+        origins = test_origins(forecaster, case.dataset, case.windows)
+        truths = np.stack([truth for *_, truth in cases(case.dataset, origins, case.horizon)])
+        exact = drawn(case, forecaster, preset("best"))
+        spread = float(np.sqrt(exact.var(1, ddof=1).mean()))
+        scores = _scores(exact, truths / forecaster.model.scale.mean())
+        plain = scores if plain is None else plain
+        few = {n: preset("fast").model_copy(update={"evaluations": n}) for n in (6, 8, 10)}
+        away = {n: np.square(drawn(case, forecaster, chosen) - exact).mean() for n, chosen in few.items()}
+        found.append(
+            {
+                "weight": weight,
+                "away": {str(n): float(np.sqrt(square)) / spread for n, square in away.items()},
+                "crps": float(scores.mean()),
+                "gain": list(skill(scores, plain)),
+            }
+        )
+    return found
+
+
 def _scores(members: np.ndarray, truths: np.ndarray) -> np.ndarray:
     """Fair CRPS of each window."""
     return np.array([crps(x, truth).mean() for x, truth in zip(members, truths, strict=True)])
@@ -209,6 +235,7 @@ def run(results: Path) -> None:
         forecaster = rheos.fit(case.dataset, case.horizon, words=list(case.words))
         figures["trained"][name] = measured(case, forecaster)
         sys.stderr.write(f"{name}: measured\n")
+    figures["penalty"] = penalized(trained()["elnino"])
     write_json(results / "steps.json", figures)
 
 
@@ -247,5 +274,22 @@ def section(figures: dict[str, Any]) -> str:
             cells += [f"{value:+.2%} ({low:+.2%} to {high:+.2%})"]
             cells += [f"{one['spread']:.3f}", f"{one['error']:.3f}", f"{one['away']:.1%}"]
             lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "```sh", "python -m benchmarks steps page", "```", ""]
+    lines += ["", *_penalty(figures["penalty"]), "```sh", "python -m benchmarks steps page", "```", ""]
     return "\n".join(lines)
+
+
+def _penalty(rows: list[dict[str, Any]]) -> list[str]:
+    """A table of the penalty on solver error."""
+    calls = list(rows[0]["away"])
+    lines = [
+        "A penalty on solver error at training (`objective.solver_error.weight`), elnino, same windows and",
+        "keys: how far members of few calls are from `best`, as a share of the spread, and CRPS of `best`.",
+        "",
+        f"| weight | {' | '.join(f'{n} calls' for n in calls)} | CRPS | gain over none |",
+        "| --- " * (len(calls) + 3) + "|",
+    ]
+    for row in rows:
+        value, low, high = row["gain"]
+        cells = [f"{row['weight']:g}", *(f"{row['away'][n]:.1%}" for n in calls), f"{row['crps']:.4f}"]
+        lines.append(f"| {' | '.join(cells)} | {value:+.2%} ({low:+.2%} to {high:+.2%}) |")
+    return [*lines, ""]
