@@ -1,14 +1,14 @@
 """`python -m benchmarks [skill|cost|adaptive|steps|few|dropped|speed|pedestrians|page] ...`: measure, write.
 
 Figures lie in benchmarks/results as JSON, one file a measurement; docs/benchmarks.md is made from them alone.
-`speed` is measured when asked for, in an environment that has the extra speed-peers; so are `few`, `dropped`
-and `pedestrians`.
+`speed` is measured when asked for, in an environment that has the extra speed-peers; so are `few`, `dropped`,
+`unrest` and `pedestrians`.
 """
 
 import argparse
 from pathlib import Path
 
-from benchmarks import adaptive, cost, dropped, few, page, pedestrians, skill, speed, steps
+from benchmarks import adaptive, cost, dropped, few, page, pedestrians, skill, speed, steps, unrest
 
 HERE = Path(__file__).parent
 
@@ -17,7 +17,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     usual = ["skill", "cost", "steps", "adaptive", "page"]
     parser.add_argument(
-        "what", nargs="*", default=usual, help=", ".join((*usual, "few", "dropped", "speed", "pedestrians"))
+        "what",
+        nargs="*",
+        default=usual,
+        help=", ".join((*usual, "few", "dropped", "unrest", "speed", "pedestrians")),
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     parser.add_argument(
@@ -49,6 +52,8 @@ def main() -> None:
         dropped.run(chosen.data, chosen.time, names, chosen.threads, results)
     if "speed" in chosen.what:
         speed.run(results, HERE.parent / "docs" / "images", chosen.device)
+    if "unrest" in chosen.what:
+        unrest.run(chosen.data, results)
     if "few" in chosen.what:
         few.run(chosen.data, chosen.steps, results)
     if "steps" in chosen.what:
