@@ -127,4 +127,16 @@ PLANTED = [
         "score[:, number] = crps(members, value)",
         "tests/evaluation/test_tally.py",
     ),
+    (
+        "src/rheos/evaluation/comparison/comparison.py",
+        "bins.reshape(windows, -1, bins.shape[-1]).sum(1)",
+        "bins.reshape(windows, -1, bins.shape[-1])[:, 0]",
+        "tests/evaluation/test_reliability.py",
+    ),
+    (
+        "src/rheos/evaluation/comparison/comparison.py",
+        "mean_difference(covered, np.zeros(len(covered)))",
+        "mean_difference(np.zeros(len(covered)), covered)",
+        "tests/evaluation/test_reliability.py",
+    ),
 ]

@@ -22,6 +22,7 @@ PLANTED = [
     ("src/rheos/score/spread_skill.py", "(count + 1) / count", "1.0"),
     ("src/rheos/score/rank_histogram.py", "np.floor(uniform * (ties + 1))", "np.floor(uniform * ties)"),
     ("src/rheos/score/rank_histogram.py", "shares - shares.mean(0), draws", "shares, draws"),
+    ("src/rheos/score/rank_histogram.py", "missed = 1 - usual", "missed = 1 + usual"),
     ("src/rheos/score/coverage.py", 'method="weibull"', 'method="linear"'),
     ("src/rheos/score/brier.py", "(1 - probability) / (count - 1)", "(1 - probability) / count"),
     ("src/rheos/score/area.py", "np.abs(np.diff(np.sin(bounds)))", "np.abs(np.diff(bounds))"),
