@@ -130,7 +130,7 @@ KINDS = {
     "text in numbers": (
         rows("time,a", "2020-01-01,1", "2020-01-02,x", "2020-01-03,3"),
         "fit bad.csv --horizon 1 --out new",
-        "data.missing=['x']",
+        "data.missing=[x]",
     ),
     "a column of nothing": (
         rows("time,a,b", "2020-01-01,1,", "2020-01-02,2,", "2020-01-03,3,"),

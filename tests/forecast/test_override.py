@@ -1,9 +1,12 @@
 """Words, files and proposals become one recipe; mistakes become one sentence."""
 
+import shlex
+
 import pytest
 from pydantic import BaseModel, ConfigDict
 
 from rheos.core.errors import InputError
+from rheos.data.options import DataOptions, option_line
 from rheos.forecast.override import build, merge, parse_words, read_yaml
 from rheos.forecast.recipe import Recipe, differences
 
@@ -113,3 +116,29 @@ def test_a_process_without_a_schedule_is_refused_with_its_reason():
         assert "\n" not in str(refused.value)
     with pytest.raises(InputError, match=r"clips of one; write process=interpolant.*transport\.$"):
         build(Recipe, {"horizon": 2, "history": 2, "process": "two_sided"}, "the recipe")
+
+
+@pytest.mark.parametrize(
+    "mend",
+    [
+        {"decimal": ","},
+        {"thousands": ".", "decimal": ","},
+        {"thousands": "'"},
+        {"time_format": "%d.%m.%Y"},
+        {"time_format": "%d/%m/%Y %H:%M"},
+        {"missing": [-9999.0, "NA"]},
+        {"missing": ["-", "n. a.", "?"]},
+        {"missing": ["no", "null", "it's"]},
+        {"series": ["store", "item no"]},
+        {"roles": {"a column": "ignore"}},
+    ],
+)
+def test_a_remedy_can_be_typed_into_a_shell_as_it_is_told(mend):
+    typed = parse_words(shlex.split(option_line(mend)))
+    assert DataOptions.of(typed["data"]) == DataOptions().amended(mend)
+
+
+@pytest.mark.parametrize("text", ["[1", "{a: 1", " [1"])
+def test_a_list_that_does_not_close_is_refused(text):
+    with pytest.raises(InputError, match="not YAML"):
+        parse_words([f"lags={text}"])

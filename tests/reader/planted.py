@@ -4,6 +4,10 @@ _TRAJECTORIES = "src/rheos/data/reader/trajectories.py"
 _OF_AGENTS = "tests/reader/test_trajectories.py"
 _VIDEO = "src/rheos/data/reader/video.py"
 _OF_VIDEO = "tests/reader/test_video.py"
+_MARKS = "src/rheos/data/reader/marks.py"
+_OF_MARKS = "tests/reader/test_marks.py"
+_SEQUENCES = "src/rheos/data/reader/sequences.py"
+_OF_SEQUENCES = "tests/reader/test_sequences.py"
 
 PLANTED = [
     ("src/rheos/data/reader/axis.py", "total / np.maximum(count, 1)", "total / len(array)"),
@@ -88,4 +92,19 @@ PLANTED = [
         "<= 1000 * _MOST_CELLS * len(ticks)]",
         "tests/reader/test_irregular.py",
     ),
+    (
+        _MARKS,
+        "(?:{re.escape(_typed(thousands))}\\d{{3}})+",
+        "(?:{re.escape(_typed(thousands))}\\d+)+",
+        _OF_MARKS,
+    ),
+    (_MARKS, '.replace(options.decimal, ".")', "", _OF_MARKS),
+    (_MARKS, "if all(_EITHER.fullmatch(word) for word in words)", "if False", _OF_MARKS),
+    (_MARKS, '"\\u00a0\\u2009\\u202f"', '"\\u00a0"', _OF_MARKS),
+    (_SEQUENCES, "if table[time].nunique() * _ROWS_OF_A_STAMP > rows:", "if False:", _OF_SEQUENCES),
+    (_SEQUENCES, "* _ROWS_OF_A_SEQUENCE <= rows", "<= rows", _OF_SEQUENCES),
+    (_SEQUENCES, "    label.sort(key=", "    sorted(label, key=", _OF_SEQUENCES),
+    (_SEQUENCES, ".mask(table[list(names)].isna().any(axis=1))", "", _OF_SEQUENCES),
+    ("src/rheos/data/reader/excel.py", "if len(table)]", "]", "tests/reader/test_excel.py"),
+    ("src/rheos/data/reader/excel.py", "if sum(nameless) > 1:", "if False:", "tests/reader/test_excel.py"),
 ]

@@ -62,10 +62,26 @@ TEXTS = {
     "a word among numbers": (
         csv(a=changed(A, p7="x")),
         {},
-        "'x' in data row 8; if it means missing give data.missing=['x']",
+        "'x' in data row 8; if it means missing give data.missing=[x], else roles.a=ignore",
     ),
+    "a dash among numbers": (csv(a=changed(A, p7="-")), {}, """missing give data.missing="['-']", else"""),
     "many words among numbers": (csv(b=A, a=changed(A, p7="x", p8="y", p9="z")), {}, "give roles.a=ignore"),
     "a decimal comma": (csv().replace(",", ";").replace(".", ","), {}, "give data.decimal=','"),
+    "marks of thousands": (
+        csv(a=changed(A, p7='"1,250"', p8='"1,250,000.5"')),
+        {},
+        "'1,250' in data row 8; give data.thousands=','",
+    ),
+    "decimal commas and marks of thousands": (
+        csv(b=A).replace(",", ";").replace(".", ",").replace("1,5;", "1.000,5;"),
+        {},
+        "give data.thousands='.' data.decimal=','",
+    ),
+    "several sequences": (
+        "date,shop,sold\n" + "".join(f"2020-01-{d:02d},{s},{d}\n" for d in range(1, 9) for s in "AB"),
+        {},
+        "one for each 'shop'; give data.series=[shop]",
+    ),
     "a column without values": (csv(b=[""] * 24), {}, "column 'b' of"),
     "an infinite value": (
         csv(a=changed(A, p5="inf")),

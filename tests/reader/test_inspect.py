@@ -34,13 +34,13 @@ def test_all_problems_are_collected_with_their_remedies(tmp_path):
     mends = [problem.mend for problem in found.problems]
     assert mends == [
         "data.encoding=latin-1",
-        "data.missing=['?']",
+        "data.missing=\"['?']\"",
         "data.duplicates=mean",
         "data.missing=[-9999]",
         "roles.c=ignore",
     ]
     assert [problem.fatal for problem in found.problems] == [True, True, True, False, False]
-    assert found.options == "data.encoding=latin-1 data.missing=['?',-9999] data.duplicates=mean"
+    assert found.options == "data.encoding=latin-1 data.missing=\"['?',-9999]\" data.duplicates=mean"
     assert (found.frames, found.frequency, found.gap_frames, found.longest_gap) == ((100, 100), "10min", 3, 3)
     assert found.longest_gap_at == "2020-01-01 08:20:00"
     seen = table["SWDR (W/m²)"].drop([7, 9])

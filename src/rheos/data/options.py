@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rheos.core.errors import InputError
 
 BY_COLUMN = ("roles", "circular")  # what is said of single columns needs no `data.` before it
+_YAML_WORDS = ("yes", "no", "on", "off", "true", "false", "null")
 Role = Literal["target", "known_future", "past", "static", "ignore"]
 
 
@@ -31,7 +32,10 @@ class DataOptions(BaseModel):
         encoding: of text files.
         delimiter: of columns; found in the header where absent.
         decimal: the decimal mark.
+        thousands: the mark between groups of three digits.
         columns: names of the columns of a text file whose first line is no header.
+        series: columns that name the sequences of a long table: `data.series=store`, or several,
+            `data.series=[store,item]`.
         agent: the column that tells agents apart in a table of trajectories; found by name where there are
             columns frame, x and y.
         joint: True makes channels of one recording, False independent recordings; by default wide
@@ -66,7 +70,9 @@ class DataOptions(BaseModel):
     encoding: str = "utf-8"
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     decimal: Literal[".", ","] = "."
+    thousands: Literal[",", ".", "'", "space"] | None = None
     columns: tuple[str, ...] | None = None
+    series: tuple[str, ...] | None = None
     agent: str | None = None
     joint: bool | None = None
     variables: tuple[str, ...] | None = None
@@ -79,7 +85,7 @@ class DataOptions(BaseModel):
     roles: dict[str, Role] = Field(default_factory=dict)
     circular: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
 
-    @field_validator("missing", "period", "columns", "variables", "dims", mode="before")
+    @field_validator("missing", "period", "columns", "series", "variables", "dims", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
         return value if value is None or isinstance(value, list | tuple) else (value,)
@@ -98,6 +104,15 @@ class DataOptions(BaseModel):
     @classmethod
     def _numbers_are_numbers(cls, values: tuple[float | str, ...]) -> tuple[float | str, ...]:
         return tuple(_as_number(value) for value in values)
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Self:
+        if self.thousands == self.decimal:
+            mark, other = self.decimal, "," if self.decimal == "." else "."
+            raise ValueError(
+                f"data.thousands={mark!r} is the decimal mark too; give data.decimal={other!r} beside it"
+            )
+        return self
 
     @field_validator("period")
     @classmethod
@@ -164,15 +179,25 @@ def _as_number(value: float | str) -> float | str:
 
 def _typed(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return "[" + ",".join(_typed(item) for item in value) + "]"
+        text = "[" + ",".join(_item(item) for item in value) + "]"
+        return f'"{text}"' if "'" in text else text  # a shell takes off the outer quotes alone
+    if isinstance(value, str) and "'" in value:
+        return f'"{value}"'
+    return _item(value)
+
+
+def _item(value: Any) -> str:
+    """As YAML reads it."""
     if isinstance(value, float):
         return f"{value:g}" if value == float(f"{value:g}") else repr(value)
     return _quoted(str(value))
 
 
 def _quoted(text: str) -> str:
-    plain = all(character.isalnum() or character in "._-+:/" for character in text)
-    return text if plain and text else f"'{text}'"
+    plain = any(map(str.isalnum, text)) and all(mark.isalnum() or mark in "._-+:/" for mark in text)
+    if plain and text.lower() not in _YAML_WORDS:
+        return text
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _sentence(error: Any, known: tuple[str, ...]) -> str:
@@ -182,5 +207,7 @@ def _sentence(error: Any, known: tuple[str, ...]) -> str:
         return f"data.{option} is not an option; {closest(option, known)}"
     message = str(error["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
+    if not where:
+        return f"{message}."
     name = option if where[0] in BY_COLUMN else f"data.{option}"
     return f"{name}={error['input']!r} cannot be used: {message}."

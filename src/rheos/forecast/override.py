@@ -18,6 +18,7 @@ Model = TypeVar("Model", bound=BaseModel)
 _BY_COLUMN = {name: ("data", name) for name in BY_COLUMN} | {
     name: (name,) for name in ("bounds", "sums", "late")
 }
+_OPENING = ("[", "{")  # of a list or a mapping, which has to close
 _SHORT = {"prior": ("process", "noise"), "times": ("objective", "times")}
 
 
@@ -44,7 +45,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_words(words: Sequence[str]) -> dict[str, Any]:
-    """`["a.b=c", ...]` as a nested dictionary; values are read as YAML.
+    """`["a.b=c", ...]` as a nested dictionary; values are read as YAML, text that is none as text.
 
     The part after `roles.`, `circular.`, `bounds.` or `sums.` is one column's name, dots and all; `prior` is
     short for `process.noise` and `times` for `objective.times`.
@@ -60,12 +61,18 @@ def parse_words(words: Sequence[str]) -> dict[str, Any]:
                 f"{word!r} is not an override; write `name=value`, for example process.floor=0.7."
             )
         path = _path(name.strip())
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"the value in {word!r} is not YAML.") from error
-        tree = merge(tree, _nest(path, value))
+        tree = merge(tree, _nest(path, _value(text, word)))
     return tree
+
+
+def _value(text: str, word: str) -> Any:
+    """The value as YAML reads it, or as it stands: a shell takes the quotes off `data.decimal=','`."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        if text.lstrip()[:1] not in _OPENING:
+            return text
+        raise InputError(f"the value in {word!r} is not YAML.") from error
 
 
 def _path(name: str) -> list[str]:

@@ -16,7 +16,7 @@ import xarray as xr
 
 from rheos.data.dataset import Dataset
 from rheos.data.options import DataOptions
-from rheos.data.reader import arrays, gridded, jsonlines, video
+from rheos.data.reader import arrays, excel, gridded, jsonlines, video
 from rheos.data.reader.assemble import Reading, assemble
 from rheos.data.reader.files import content, existing
 from rheos.data.reader.problem import SourceError
@@ -92,6 +92,8 @@ def _from_path(source: str, options: DataOptions) -> Raw:
         return _from_folder(path, part or None, options)
     if suffix == ".npz":
         return arrays.from_npz(path, part or None, options)
+    if suffix in (*excel.SUFFIXES, *excel.OTHER_SUFFIXES):
+        return _from_frame(excel.excel_table(path, part or None), options, source)
     if part and ".tar" not in path.name and suffix != ".tgz":
         raise SourceError(f"{source!r} names a part of {path.name!r}, which has none", advice=f"give {place}")
     if suffix == ".npy":

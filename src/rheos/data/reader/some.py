@@ -10,9 +10,10 @@ import xarray as xr
 
 from rheos.data.dataset import Layout
 from rheos.data.options import DataOptions, closest
-from rheos.data.reader import NETCDF, PARQUET, Source, gridded, parquet_table
+from rheos.data.reader import NETCDF, PARQUET, Source, excel, gridded, parquet_table
 from rheos.data.reader.columns import column
 from rheos.data.reader.files import existing
+from rheos.data.reader.marks import unmarked
 from rheos.data.reader.problem import SourceError
 from rheos.data.reader.raw import Raw
 from rheos.data.reader.roles import SERIES_NAMES, TIME_NAMES, named
@@ -78,7 +79,10 @@ def _table(source: Source, options: DataOptions) -> pd.DataFrame:
             f"known values of type {type(source).__name__} cannot be read",
             advice="give a table or an xarray object",
         )
-    path = existing(Path(source).expanduser())
+    place, _, part = str(source).partition("::")
+    path = existing(Path(place).expanduser())
+    if path.suffix.lower() in excel.SUFFIXES:
+        return excel.excel_table(path, part or None)
     return parquet_table(path) if path.suffix.lower() in PARQUET else text_table(path, options)
 
 
@@ -104,14 +108,14 @@ def _said(table: pd.DataFrame, layout: Layout, options: DataOptions, origin: str
     words = tuple(value for value in options.missing if isinstance(value, str))
     names = [str(name) for name in table.columns]
     time = layout.time if layout.time in names else named(names, TIME_NAMES)
-    free = {time, options.time, layout.sequence, named(names, SERIES_NAMES)}
+    free = {time, options.time, layout.sequence, named(names, SERIES_NAMES), *(options.series or ())}
     found = False
     for place, name in enumerate(names):
         if name in free or _ignored(name, options):
             continue
         if name not in layout.channels:
             raise _unknown(name, layout, origin)
-        if column(table.iloc[:, place], words).kind != "empty":
+        if column(unmarked(table.iloc[:, place], options), words).kind != "empty":
             found = True
             yield name
     if not found:

@@ -1,21 +1,24 @@
-"""Tables: wide (a time column, one column a variable) and long (`unique_id, ds, y`)."""
+"""Tables: wide (a time column, one column a variable) and long (`unique_id, ds, y` or `data.series`)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rheos.data.dataset import Layout
-from rheos.data.options import DataOptions, Role, closest
+from rheos.data.options import DataOptions, Role, closest, option_line
 from rheos.data.reader.columns import Column, column
+from rheos.data.reader.marks import marks_of, unmarked
 from rheos.data.reader.problem import SourceError
 from rheos.data.reader.raw import Raw, RawSequence
 from rheos.data.reader.roles import SERIES_NAMES, TARGET_NAMES, TIME_NAMES, assign, named
+from rheos.data.reader.sequences import likely_names, named_by
 from rheos.data.reader.stamps import looks_like_stamps, stamps
 
 _UNIT = re.compile(r"^.*?\s*[(\[]([^()\[\]]+)[)\]]$")
-_COMMA_NUMBER = re.compile(r"^[+-]?\d+,\d+$")
 
 
 def from_table(frame: pd.DataFrame, options: DataOptions, origin: str) -> Raw:
@@ -31,9 +34,11 @@ def from_table(frame: pd.DataFrame, options: DataOptions, origin: str) -> Raw:
     """
     notes: list[str] = []
     table = with_plain_columns(frame, origin)
-    series = named([str(name) for name in table.columns], SERIES_NAMES)
+    table, series = _series(table, options, origin)
     time = time_column(table, options, series, origin)
     axis = pd.Index(np.arange(len(table))) if time is None else stamps(table[time], options, origin, notes)
+    if time and series is None and options.duplicates == "refuse":
+        _refuse_several(table, time, origin)
     table = table.drop(columns=[time] if time else [])
     names = tuple(name for name in table.columns if name != series)
     numbers = numbers_of(table, names, options, origin, notes)
@@ -68,6 +73,29 @@ def from_table(frame: pd.DataFrame, options: DataOptions, origin: str) -> Raw:
         return _apart(raw) if options.joint is False else raw
     sequences = _by_name(table[series], whole, arrays["static"], parts["static"], origin)
     return Raw(origin=origin, layout=layout, sequences=sequences, notes=notes)
+
+
+def _series(table: pd.DataFrame, options: DataOptions, origin: str) -> tuple[pd.DataFrame, str | None]:
+    """The table with one column that names sequences, if any do, and that column's name."""
+    columns = tuple(str(name) for name in table.columns)
+    if options.series is None:
+        return table, named(columns, SERIES_NAMES)
+    for name in options.series:
+        if name not in columns:
+            raise SourceError(
+                f"data.series={name} names no column of {origin!r}", advice=closest(name, columns)
+            )
+    return named_by(table, options.series)
+
+
+def _refuse_several(table: pd.DataFrame, time: str, origin: str) -> None:
+    """Refuse a table of several sequences that are not told apart."""
+    names = likely_names(table, time)
+    if names:
+        each = " and ".join(repr(name) for name in names)
+        raise SourceError(
+            f"{origin!r} has several rows of one stamp, one for each {each}", {"series": list(names)}
+        )
 
 
 def with_plain_columns(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
@@ -142,10 +170,10 @@ def numbers_of(
     for name in names:
         if options.roles.get(name) == "ignore":
             continue
-        found = column(table[name], words)
-        comma = found.kind == "text" and options.decimal == "." and _COMMA_NUMBER.match(found.word)
-        if found.kind == "mixed" or comma:
-            raise _text_in_numbers(name, found, options, origin)
+        found = column(unmarked(table[name], options), words)
+        marks = marks_of(table[name], options) if found.kind in ("text", "mixed") else None
+        if found.kind == "mixed" or marks is not None:
+            raise _text_in_numbers(name, found, marks, origin)
         if found.kind == "empty" and name not in options.roles:
             raise SourceError(
                 f"column {name!r} of {origin!r} holds no value at all", {"roles": {name: "ignore"}}
@@ -165,19 +193,19 @@ def numbers_of(
     return numbers
 
 
-def _text_in_numbers(name: str, found: Column, options: DataOptions, origin: str) -> SourceError:
+def _text_in_numbers(
+    name: str, found: Column, marks: tuple[Mapping[str, Any], str] | None, origin: str
+) -> SourceError:
     what = (
         f"column {name!r} of {origin!r} has text among its numbers: {found.word!r} in data row "
         f"{found.row + 1}"
     )
-    if _COMMA_NUMBER.match(found.word) and options.decimal == ".":
-        return SourceError(what, {"decimal": ","})
+    if marks is not None:
+        return SourceError(what, *marks)
     if found.words <= 2:
         mend = {"missing": [found.word]}
         ignore = f"roles.{name}=ignore"
-        return SourceError(
-            what, mend, f"if it means missing give data.missing=['{found.word}'], else {ignore}"
-        )
+        return SourceError(what, mend, f"if it means missing give {option_line(mend)}, else {ignore}")
     return SourceError(what, {"roles": {name: "ignore"}})
 
 
@@ -187,6 +215,8 @@ def _roles(
     default: dict[str, Role] = {name: "target" if name in numbers else "ignore" for name in names}
     if long and "target" not in options.roles.values():
         target = named(names, TARGET_NAMES)
+        if target is None and options.series is not None:
+            return assign(names, options.roles, default, origin)
         if target is None:
             shown = ", ".join(names[:6]) or "none"
             raise SourceError(
