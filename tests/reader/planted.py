@@ -104,7 +104,6 @@ PLANTED = [
     (_SEQUENCES, "if table[time].nunique() * _ROWS_OF_A_STAMP > rows:", "if False:", _OF_SEQUENCES),
     (_SEQUENCES, "* _ROWS_OF_A_SEQUENCE <= rows", "<= rows", _OF_SEQUENCES),
     (_SEQUENCES, "    label.sort(key=", "    sorted(label, key=", _OF_SEQUENCES),
-    (_SEQUENCES, ".mask(table[list(names)].isna().any(axis=1))", "", _OF_SEQUENCES),
     ("src/rheos/data/reader/excel.py", "if len(table)]", "]", "tests/reader/test_excel.py"),
     ("src/rheos/data/reader/excel.py", "if sum(nameless) > 1:", "if False:", "tests/reader/test_excel.py"),
 ]

@@ -52,7 +52,8 @@ def test_whole_numbers_may_name_sequences():
 
 
 def test_words_are_preferred_to_numbers():
-    table = shop().assign(number=lambda t: t["store"].map({"A": 1, "B": 2, "C": 3}))
+    table = shop()
+    table.insert(0, "number", table["store"].map({"A": 1, "B": 2, "C": 3}))
     assert likely_names(table, "date") == ("store",)
 
 

@@ -48,6 +48,7 @@ def named_by(table: pd.DataFrame, names: tuple[str, ...]) -> tuple[pd.DataFrame,
     whole = table[names[0]].astype(str)
     for name in names[1:]:
         whole = whole + ", " + table[name].astype(str)
+    # Pandas before 3 writes "nan" where a name is missing.
     whole = whole.mask(table[list(names)].isna().any(axis=1))
     joint = "_".join(names)
     rest = table.drop(columns=list(names))
