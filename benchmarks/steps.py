@@ -131,7 +131,7 @@ def trained() -> dict[str, Trained]:
         "turbulence": Trained(
             turbulence(frames=460, size=16, trajectories=1, seed=0),
             4,
-            (*steps, "training.steps=150", "network.base=16", "block=16", "holdout=96"),
+            (*steps, "training.steps=800", "network.base=16", "block=16", "holdout=96"),
             windows=24,
             members=16,
         ),
