@@ -1,5 +1,6 @@
 """What `rheos inspect` adds to a look at the data: the recipe Rheos proposes and what it will cost."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from rheos.data.dataset import Dataset
 from rheos.data.inspect import Inspection
 from rheos.data.inspect import inspect as look
 from rheos.data.reader import read
+from rheos.data.reader.video import SUFFIXES
 from rheos.data.sums import Sums
 from rheos.forecast.forecaster import options, reading
 from rheos.forecast.measure import channel_scale
@@ -23,6 +25,8 @@ from rheos.forecast.recipe import Recipe, differences, make_recipe
 from rheos.network.shapes import Shapes
 
 _MULTIPLY_ADDS_PER_SECOND = 1.5e10  # two CPU cores in float32, small matrices; an order of magnitude
+_MUCH_MB, _MUCH_SECONDS = 8000.0, 600.0
+_FACTOR = 4  # of the patches offered where a field is large
 
 
 def inspect(
@@ -117,5 +121,18 @@ def proposal_text(found: Inspection) -> str:
         "cost, roughly",
         f"  training {spent['training_seconds']:.0f} s, {spent['training_memory_mb']:.0f} MB",
         f"  100 members from one origin {spent['forecast_seconds']:.1f} s on two CPU cores",
+        *_lighter(found),
     ]
     return "\n".join(lines)
+
+
+def _lighter(found: Inspection) -> list[str]:
+    """What makes a large field affordable, where it is not."""
+    cost = found.cost or {}
+    much = max(cost["training_memory_mb"] / _MUCH_MB, cost["forecast_seconds"] / _MUCH_SECONDS)
+    if found.kind != "field" or much <= 1.0:
+        return []
+    ways = [f"'codec=[scale,{{kind: patches,factor: {_FACTOR},channels: {6 * len(found.channels)}}}]'"]
+    if found.source.lower().endswith(SUFFIXES):
+        ways.insert(0, f"data.size={max(0.5 ** math.ceil(math.log2(much) / 2), 0.0625):g}")
+    return [f"  that is much; {' or '.join(ways)} takes less"]
