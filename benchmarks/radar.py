@@ -45,6 +45,7 @@ WORDS = (
     "network.base=16",
     "network.multipliers=[1, 2]",
     "network.detail=8",
+    "network.patch=4",
 )
 
 Forecast = Callable[[int, int], np.ndarray]

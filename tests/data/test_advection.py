@@ -1,12 +1,14 @@
 """Motion against shifts and turns that are known, and the anchor against fields that follow its law."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rheos.core.errors import IncompatibleError
 from rheos.data.anchor import Advection
 from rheos.data.anchor import advection as module
-from rheos.data.anchor.advection import scored
+from rheos.data.anchor.advection import scales, scored
 from rheos.data.codec import Scale
 from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.motion import bands, blurred, departures, motion, moved, slopes
@@ -128,6 +130,16 @@ def test_bands_add_up_and_each_has_its_scale():
     np.testing.assert_allclose(blurred(field, np.inf), field.mean())
 
 
+def test_energy_is_that_of_the_band_not_of_its_mean():
+    y, x = np.mgrid[:32, :32]
+    checks = np.where(x < 16, (-1.0) ** (y + x), 0.0)[None, None]
+    found, energy = scales(checks, (False, False))
+    assert len(found) == len(energy) + 1
+    np.testing.assert_allclose(energy[0, 0, 6:26, 6:10], 1.0, atol=0.1)
+    np.testing.assert_allclose(energy[0, 0, 6:26, 22:], 0.0, atol=0.01)
+    assert energy[-1, 0, 16, 8] < 0.05
+
+
 def test_variance_is_found_by_scoring():
     rng = np.random.default_rng(7)
     inputs = np.stack([rng.gamma(1.0, 1.0, 40000), rng.gamma(2.0, 2.0, 40000), np.ones(40000)], axis=1)
@@ -148,6 +160,10 @@ def test_a_field_that_only_moves_is_forecast_to_the_end():
     error = fitted.future(batch) - batch.future
     assert np.abs(error).max() < 0.1 * batch.future.std()
     assert np.abs(batch.history[:, -1:] - batch.future).mean() > 5 * np.abs(error).mean()
+    risen = replace(
+        fitted, mean=fitted.mean + (np.arange(fitted.mean.shape[-1]) == fitted.mean.shape[-1] - 1)
+    )
+    np.testing.assert_allclose(risen.future(batch) - fitted.future(batch), 1.0, atol=1e-5)
 
 
 def test_scales_last_as_long_as_they_do_and_the_spread_is_that_of_the_errors():
