@@ -236,3 +236,12 @@ def test_only_fields_move():
     source = WindowSource(data, WindowSpec(history=3, horizon=2), Scale().fit(data))
     with pytest.raises(IncompatibleError, match="two axes in space"):
         Advection().fit(source, np.arange(len(source)))
+
+
+def test_the_last_frames_tell_the_motion():
+    still = np.repeat(texture()[0][None], 4, axis=0)
+    history = np.concatenate([still, np.roll(texture()[0], 3, -1)[None]])
+    (away,) = Advection(reach=2).paths(history, 1, BOTH)
+    np.testing.assert_allclose(away[0, 1], 3.0, atol=0.1)
+    (away,) = Advection(reach=5).paths(history, 1, BOTH)
+    assert np.abs(away).max() < 2.5
