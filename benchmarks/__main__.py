@@ -1,14 +1,14 @@
-"""`python -m benchmarks [skill|cost|adaptive|steps|few|dropped|speed|pedestrians|page] ...`: measure, write.
+"""`python -m benchmarks [skill|cost|adaptive|steps|few|dropped|speed|page|...] ...`: measure, write.
 
 Figures lie in benchmarks/results as JSON, one file a measurement; docs/benchmarks.md is made from them alone.
 `speed` is measured when asked for, in an environment that has the extra speed-peers; so are `few`, `dropped`,
-`unrest` and `pedestrians`.
+`unrest`, `pedestrians` and `radar`.
 """
 
 import argparse
 from pathlib import Path
 
-from benchmarks import adaptive, cost, dropped, few, page, pedestrians, skill, speed, steps, unrest
+from benchmarks import adaptive, cost, dropped, few, page, pedestrians, radar, skill, speed, steps, unrest
 
 HERE = Path(__file__).parent
 
@@ -20,13 +20,13 @@ def main() -> None:
         "what",
         nargs="*",
         default=usual,
-        help=", ".join((*usual, "few", "dropped", "unrest", "speed", "pedestrians")),
+        help=", ".join((*usual, "few", "dropped", "unrest", "speed", "pedestrians", "radar")),
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     parser.add_argument(
         "--time", default="10m", help="training budget of each set; of dropped also steps=400"
     )
-    parser.add_argument("--steps", type=int, default=4000, help="training steps of each model of few")
+    parser.add_argument("--steps", type=int, help="training steps: of few 4000, of radar 300 if not given")
     parser.add_argument("--sets", nargs="*", help="which sets, all if not given, or `quick`")
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="where runs go on")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of training and forecasting")
@@ -47,6 +47,9 @@ def main() -> None:
         adaptive.run(results)
     if "pedestrians" in chosen.what:
         pedestrians.run(chosen.data, chosen.time, chosen.scenes, chosen.threads, results, chosen.windows)
+    if "radar" in chosen.what:
+        names = chosen.sets or list(radar.EVENTS)
+        radar.run(chosen.data, chosen.steps or 300, names, chosen.threads, (chosen.work / "radar", results))
     if "dropped" in chosen.what:
         names = chosen.sets or list(dropped.CASES)
         dropped.run(chosen.data, chosen.time, names, chosen.threads, results)
@@ -55,7 +58,7 @@ def main() -> None:
     if "unrest" in chosen.what:
         unrest.run(chosen.data, results)
     if "few" in chosen.what:
-        few.run(chosen.data, chosen.steps, results)
+        few.run(chosen.data, chosen.steps or 4000, results)
     if "steps" in chosen.what:
         steps.run(results)
     if "page" in chosen.what:

@@ -1,6 +1,7 @@
 """Errors planted one at a time, each of which the tests of this room must notice: (file, old, new)."""
 
 PEER = "tests/baseline/test_peer.py"
+RAIN = "tests/baseline/test_rain_peers.py"
 CODING = "tests/baseline/test_pv_rnn.py"
 VAE = "tests/baseline/test_koopman_vae.py"
 COLD, LEARNED = "tests/baseline/test_dyffusion.py", "src/rheos/baseline/learned/"
@@ -170,6 +171,48 @@ PLANTED = [
         "torch.manual_seed(seed)",
         "torch.manual_seed(0)",
         PEER,
+    ),
+    (
+        "src/rheos/baseline/peer/rain.py",
+        "np.where(wet, 10.0 * np.log10(np.where(wet, rate, 1.0)), DRY_DB)",
+        "np.where(wet, 20.0 * np.log10(np.where(wet, rate, 1.0)), DRY_DB)",
+        RAIN,
+    ),
+    (
+        "src/rheos/baseline/peer/rain.py",
+        "np.where(values < FAINTEST_DB, 0.0, 10.0 ** (values / 10.0))",
+        "np.where(values < DRY_DB, 0.0, 10.0 ** (values / 10.0))",
+        RAIN,
+    ),
+    (
+        "src/rheos/baseline/peer/rain.py",
+        "recording.values[max(0, origin - self.method.frames) : origin]",
+        "recording.values[max(0, origin + 1 - self.method.frames) : origin + 1]",
+        RAIN,
+    ),
+    (
+        "src/rheos/baseline/peer/rain.py",
+        "return step / 1000.0 if step > _METERS else step",
+        "return step",
+        RAIN,
+    ),
+    (
+        "src/rheos/baseline/peer/rain.py",
+        "np.random.seed(seed % 2**32)",
+        "np.random.seed(0)",
+        RAIN,
+    ),
+    (
+        "src/rheos/baseline/peer/extrapolation.py",
+        'get_method("extrapolation")(seen[-1], velocity, size[1])',
+        'get_method("extrapolation")(seen[0], velocity, size[1])',
+        RAIN,
+    ),
+    (
+        "src/rheos/baseline/peer/steps.py",
+        "seed=seed,",
+        "seed=0,",
+        RAIN,
     ),
     (
         "src/rheos/baseline/damped_anomaly.py",

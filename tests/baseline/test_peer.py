@@ -248,7 +248,7 @@ def test_a_deadline_leaves_nothing_behind():
 @pytest.mark.parametrize("peer", [kind() for kind in PEERS], ids=lambda p: p.kind)
 def test_a_package_that_is_missing_is_named_with_its_remedy(peer, monkeypatch):
     monkeypatch.setattr("rheos.baseline.peer.base.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install 'rheos\[peers\]'"):
+    with pytest.raises(InputError, match=rf"pip install 'rheos\[{peer.extra}\]'"):
         peer.fit(dataset(autoregressions(100)), H)
 
 

@@ -539,4 +539,64 @@ PLANTED = [
         "lag + around, self._late",
         "tests/data/test_late.py",
     ),
+    (
+        "src/rheos/data/motion.py",
+        "place = grid[axis] - away[:, axis]",
+        "place = grid[axis] + away[:, axis]",
+    ),
+    (
+        "src/rheos/data/motion.py",
+        "away = away + moved(velocity, away, wraps)",
+        "away = away + velocity",
+    ),
+    (
+        "src/rheos/data/motion.py",
+        "below = yy * xx - yx**2",
+        "below = yy * xx + yx**2",
+    ),
+    (
+        "src/rheos/data/motion.py",
+        "[(xx * y - yx * x) / below, (yy * x - yx * y) / below]",
+        "[(yy * y - yx * x) / below, (xx * x - yx * y) / below]",
+    ),
+    (
+        "src/rheos/data/motion.py",
+        "down, across, change = down * counts, across * counts, after - before",
+        "change = after - before",
+    ),
+    (
+        "src/rheos/data/motion.py",
+        "for width in (np.inf, window):",
+        "for width in (np.inf,):",
+    ),
+    (
+        "src/rheos/data/motion.py",
+        "top * (1 - share[0]) + bottom * share[0]",
+        "top * share[0] + bottom * (1 - share[0])",
+    ),
+    (
+        "src/rheos/data/anchor/advection.py",
+        "self.mean[..., :-1], found) + self.mean[..., -1:, None]",
+        "self.mean[..., :-1], found)",
+    ),
+    (
+        "src/rheos/data/anchor/advection.py",
+        "blurred(band**2, width, wraps)",
+        "blurred(band, width, wraps) ** 2",
+    ),
+    (
+        "src/rheos/data/anchor/advection.py",
+        "np.sqrt(np.maximum(square, least**2))",
+        "np.maximum(square, least**2)",
+    ),
+    (
+        "src/rheos/data/anchor/advection.py",
+        "(square / np.maximum(inputs @ found, least)) / unit",
+        "square / unit",
+    ),
+    (
+        "src/rheos/data/anchor/advection.py",
+        "history[None, -self.reach :]",
+        "history[None, : self.reach - 1]",
+    ),
 ]

@@ -5,7 +5,16 @@ import pandas as pd
 import pytest
 
 from rheos.core.errors import InputError
-from rheos.data.anchor import ANCHORS, DampedAnomaly, Geometric, NoAnchor, Persistence, Ridge, Seasonal
+from rheos.data.anchor import (
+    ANCHORS,
+    Advection,
+    DampedAnomaly,
+    Geometric,
+    NoAnchor,
+    Persistence,
+    Ridge,
+    Seasonal,
+)
 from rheos.data.anchor.base import last_observed, some
 from rheos.data.anchor.penalty import forward, leave_out, solve
 from rheos.data.codec import Scale
@@ -45,8 +54,8 @@ def noisy(shape=(300, 2), seed=0, missing=0.0):
 
 
 def test_every_anchor_is_tried():
-    # That of trajectories has tests of its own.
-    assert {type(config) for config in CONFIGS} | {Geometric} == set(ANCHORS)
+    # Those of trajectories and of moving fields have tests of their own.
+    assert {type(config) for config in CONFIGS} | {Geometric, Advection} == set(ANCHORS)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=repr)

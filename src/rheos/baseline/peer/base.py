@@ -9,7 +9,7 @@ import numpy as np
 from rheos.baseline.method import Baseline
 from rheos.core.errors import InputError
 from rheos.core.keys import Key
-from rheos.data.dataset import Dataset, Recording
+from rheos.data.dataset import Dataset, Layout, Recording
 
 
 class FittedPeer:
@@ -31,10 +31,12 @@ class Peer(Baseline):
 
     Attributes:
         packages: the packages it needs, as they are imported and installed.
+        modules: what else it imports, which an extra brings under another name.
         extra: Rheos' extra that installs them.
     """
 
     packages: ClassVar[tuple[str, ...]] = ()
+    modules: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = "peers"
 
     @property
@@ -46,9 +48,14 @@ class Peer(Baseline):
     def fit(self, dataset: Dataset, horizon: int) -> FittedPeer:
         """See :class:`rheos.baseline.method.Baseline`."""
 
+    @classmethod
+    def suits(cls, layout: Layout) -> bool:
+        """Whether `peers` means it for such data."""
+        return True
+
     def require(self) -> None:
         """Raise InputError where a package is missing."""
-        missing = [package for package in self.packages if find_spec(package) is None]
+        missing = [package for package in (*self.packages, *self.modules) if find_spec(package) is None]
         if missing:
             raise InputError(
                 f"{self.name()} needs {' and '.join(missing)}; install it with pip install "

@@ -1,5 +1,6 @@
 """Anchors: point forecasts that center and scale the canonical coordinates."""
 
+from rheos.data.anchor.advection import Advection
 from rheos.data.anchor.base import Anchor, FittedAnchor
 from rheos.data.anchor.damped_anomaly import DampedAnomaly
 from rheos.data.anchor.geometric import Geometric
@@ -8,10 +9,19 @@ from rheos.data.anchor.persistence import Persistence
 from rheos.data.anchor.ridge import Ridge
 from rheos.data.anchor.seasonal import Seasonal
 
-ANCHORS: tuple[type[Anchor], ...] = (NoAnchor, Persistence, Seasonal, DampedAnomaly, Ridge, Geometric)
+ANCHORS: tuple[type[Anchor], ...] = (
+    NoAnchor,
+    Persistence,
+    Seasonal,
+    DampedAnomaly,
+    Ridge,
+    Geometric,
+    Advection,
+)
 
 __all__ = [
     "ANCHORS",
+    "Advection",
     "Anchor",
     "DampedAnomaly",
     "FittedAnchor",

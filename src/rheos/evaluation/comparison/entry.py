@@ -122,7 +122,7 @@ def _meant(word: Any, layout: Layout) -> Sequence[Baseline]:
     if word == "baselines":
         return default_baselines(layout)
     if word == "peers":
-        return [peer() for peer in PEERS]
+        return [peer() for peer in PEERS if peer.suits(layout)]
     if word in _WORDS:
         return [_WORDS[word]()]
     known = ["rheos", "baselines", "peers", *_WORDS]
