@@ -233,6 +233,7 @@ class EquivariantNetwork(Method):
         heads: attention heads.
         expansion: hidden size of the perceptrons, in widths.
         rank: rank of the linear path.
+        neighbors: how many others an agent hears at most, the nearest in the history.
     """
 
     kind: Literal["equivariant"] = "equivariant"
@@ -242,6 +243,7 @@ class EquivariantNetwork(Method):
     heads: int = Field(default=4, ge=1)
     expansion: int = Field(default=2, ge=1)
     rank: int = Field(default=32, ge=1)
+    neighbors: int = Field(default=12, ge=1)
 
     def build(self, shapes: Shapes, seed: int = 0) -> nn.Module:
         """A network for clips of these shapes and any number of agents, its weights set by the seed alone.
@@ -276,4 +278,5 @@ class EquivariantNetwork(Method):
                 heads=self.heads,
                 expansion=self.expansion,
                 rank=self.rank,
+                neighbors=self.neighbors,
             )
