@@ -1,14 +1,14 @@
-"""`python -m benchmarks [skill|cost|adaptive|steps|few|dropped|speed|pedestrians|page] ...`: measure, write.
+"""`python -m benchmarks [skill|cost|adaptive|steps|few|dropped|speed|nbody|...|page] ...`: measure, write.
 
 Figures lie in benchmarks/results as JSON, one file a measurement; docs/benchmarks.md is made from them alone.
 `speed` is measured when asked for, in an environment that has the extra speed-peers; so are `few`, `dropped`,
-`unrest` and `pedestrians`.
+`unrest`, `nbody` and `pedestrians`.
 """
 
 import argparse
 from pathlib import Path
 
-from benchmarks import adaptive, cost, dropped, few, page, pedestrians, skill, speed, steps, unrest
+from benchmarks import adaptive, cost, dropped, few, nbody, page, pedestrians, skill, speed, steps, unrest
 
 HERE = Path(__file__).parent
 
@@ -20,13 +20,15 @@ def main() -> None:
         "what",
         nargs="*",
         default=usual,
-        help=", ".join((*usual, "few", "dropped", "unrest", "speed", "pedestrians")),
+        help=", ".join((*usual, "few", "dropped", "unrest", "speed", "nbody", "pedestrians")),
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     parser.add_argument(
         "--time", default="10m", help="training budget of each set; of dropped also steps=400"
     )
-    parser.add_argument("--steps", type=int, default=4000, help="training steps of each model of few")
+    parser.add_argument(
+        "--steps", type=int, help="training steps of each model of few (4000) and nbody (800)"
+    )
     parser.add_argument("--sets", nargs="*", help="which sets, all if not given, or `quick`")
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="where runs go on")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of training and forecasting")
@@ -55,7 +57,9 @@ def main() -> None:
     if "unrest" in chosen.what:
         unrest.run(chosen.data, results)
     if "few" in chosen.what:
-        few.run(chosen.data, chosen.steps, results)
+        few.run(chosen.data, chosen.steps or 4000, results)
+    if "nbody" in chosen.what:
+        nbody.run(chosen.steps or 800, results)
     if "steps" in chosen.what:
         steps.run(results)
     if "page" in chosen.what:

@@ -1,6 +1,8 @@
 """Planted errors of windows, codecs, calendar and anchors: (file, line as it is, line gone wrong)."""
 
 UNREST = "tests/data/test_unrest.py"
+_GEOMETRIC = "src/rheos/data/anchor/geometric.py"
+_OF_GEOMETRIC = "tests/data/test_geometric.py"
 _PATCHES = "src/rheos/data/codec/patches.py"
 _OF_PATCHES = "tests/data/test_patches.py"
 _CODER = "src/rheos/data/codec/coder.py"
@@ -349,6 +351,32 @@ PLANTED = [
         "return tuple(np.isfinite(self.edges).sum(1).tolist())",
         "return tuple(np.isfinite(self.edges).sum(0).tolist())",
         "tests/data/test_tokens.py",
+    ),
+    (
+        _GEOMETRIC,
+        "history.astype(np.float64), axis=1) ** 2).sum(2)",
+        "history.astype(np.float64), axis=1) ** 2)[:, :, 0]",
+        _OF_GEOMETRIC,
+    ),
+    (
+        _GEOMETRIC,
+        "return np.where(count > 0, np.sqrt(mean), np.nan)",
+        "return np.where(count > 0, mean, np.nan)",
+        _OF_GEOMETRIC,
+    ),
+    (_GEOMETRIC, ".sum(1) / np.maximum(count, 1)", ".sum(1) / square.shape[1]", _OF_GEOMETRIC),
+    (
+        _GEOMETRIC,
+        "seen = np.isfinite(away) & here[:, None, None]",
+        "seen = np.isfinite(away)[:, :, :1] & here[:, None, None]",
+        _OF_GEOMETRIC,
+    ),
+    (_GEOMETRIC, "return scale * self.unrest.ratio(", "return scale / self.unrest.ratio(", _OF_GEOMETRIC),
+    (
+        "src/rheos/data/anchor/unrest.py",
+        "self.factor * _relative(size, self.usual) ** self.power",
+        "_relative(size, self.usual) ** self.power",
+        UNREST,
     ),
     (
         "src/rheos/data/anchor/geometric.py",

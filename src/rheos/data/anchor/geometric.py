@@ -5,10 +5,15 @@
 j the other agents. The weights of all places add up to 1, and they are numbers: what turns, shifts or
 reorders the agents does the same to their anchors (as the learned prior of GeoTDM does, Han et al. 2024,
 arXiv:2410.13027). The weights solve least squares over the training windows, pooled over agents and axes,
-for each number of frames that an agent has been there. The scale, too, is one number a frame.
+for each number of frames that an agent has been there. The scale, too, is one number a frame, times
+
+    (q_j / q)^beta,    q_j^2 = mean_p |x_jp - x_j,p-1|^2
+
+the agent's pace over the history against the usual one: who stands is foreseen better than who runs. beta is
+the power of most Gaussian likelihood, and 0 unless it surely helps (as in `unrest.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,8 +21,10 @@ from pydantic import Field
 
 from rheos.core.errors import IncompatibleError
 from rheos.data.anchor.base import (
+    UNREST_BLOCKS,
     Anchor,
     FittedAnchor,
+    blocks_of,
     chunks,
     history_squares,
     last_observed,
@@ -25,6 +32,7 @@ from rheos.data.anchor.base import (
     squares,
     whole_scale,
 )
+from rheos.data.anchor.unrest import Unrest
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 
@@ -37,12 +45,14 @@ class Geometric(Anchor):
     Attributes:
         reach: how many of the last frames are looked at.
         penalty: of the squared weights, as a share of the mean square of what they weigh.
+        pace: whether the scale may follow how fast an agent moves.
         most_windows: how many training windows are looked at.
     """
 
     kind: Literal["geometric"] = "geometric"
     reach: int = Field(default=12, ge=1)
     penalty: float = Field(default=1e-6, gt=0)
+    pace: bool = True
     most_windows: int = 4000
 
     def measure(self, source: WindowSource, indices: np.ndarray) -> "FittedGeometric":
@@ -70,8 +80,11 @@ class Geometric(Anchor):
         return FittedGeometric(scale=whole_scale(future, past), weights=weights)
 
     def fit(self, source: WindowSource, indices: np.ndarray) -> "FittedGeometric":
-        """As :meth:`measure`: a rhythm of its own for each axis would not turn with space."""
-        return self.measure(source, indices)
+        """As :meth:`measure`, then the pace; a rhythm of its own for each axis would not turn with space."""
+        fitted = self.measure(source, indices)
+        if not self.pace:
+            return fitted
+        return replace(fitted, unrest=_unrest(source, scattered(indices, self.most_windows), fitted))
 
     def rebuild(self, scale: np.ndarray, numbers: dict[str, np.ndarray]) -> "FittedGeometric":
         """The inverse of `numbers`."""
@@ -103,6 +116,33 @@ class Geometric(Anchor):
         floor = np.where(mean > 0, self.penalty * mean, 1.0)[..., None, None] * np.eye(size)
         found = np.linalg.solve(gram + floor, (moment * used[:, None])[..., None])[..., 0]
         return found.swapaxes(1, 2)
+
+
+def pace(history: np.ndarray) -> np.ndarray:
+    """q, the root mean square of an agent's steps in the history `(b, P, d, n)`: `(b, n)`, NaN where none."""
+    square = (np.diff(history.astype(np.float64), axis=1) ** 2).sum(2)
+    seen = np.isfinite(square)
+    count = seen.sum(1)
+    mean = np.where(seen, square, 0.0).sum(1) / np.maximum(count, 1)
+    return np.where(count > 0, np.sqrt(mean), np.nan)
+
+
+def _unrest(source: WindowSource, indices: np.ndarray, fitted: "FittedGeometric") -> Unrest | None:
+    """How the scale follows the pace of agents who are there at the origin; None where it does not."""
+    size, square, count, block = [], [], [], []
+    for batch in chunks(source, indices):
+        here = features(batch.history, 1)[1] > 0
+        away = (batch.future - fitted.future(batch)) / fitted.spread(batch)
+        seen = np.isfinite(away) & here[:, None, None]
+        size.append(pace(batch.history)[here])
+        square.append((np.where(seen, away, 0.0) ** 2).sum((1, 2))[here])
+        count.append(seen.sum((1, 2))[here])
+        of_time = blocks_of(batch.sequence, batch.origin, UNREST_BLOCKS)
+        block.append(np.broadcast_to(of_time[:, None], here.shape)[here])
+    if not size:
+        return None
+    parts = (np.concatenate(part)[:, None] for part in (size, square, count))
+    return Unrest.measure(*parts, np.concatenate(block))
 
 
 def features(history: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
@@ -154,6 +194,13 @@ class FittedGeometric(FittedAnchor):
             mine = stayed == frames
             moved[mine] = parts[mine] @ weights
         return last_observed(batch.history)[:, None] + moved.transpose(0, 3, 2, 1)
+
+    def spread(self, batch: WindowBatch) -> np.ndarray:
+        """The scale of the future frames, one for all axes, float32 `(b, S, *features)`."""
+        scale = np.broadcast_to(self.scale[batch.history.shape[1] :], batch.future.shape)
+        if self.unrest is None:
+            return scale
+        return scale * self.unrest.ratio(pace(batch.history)[..., None])[..., 0][:, None, None]
 
     def numbers(self) -> dict[str, np.ndarray]:
         """Weights."""
