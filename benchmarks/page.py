@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks import dropped, few, nbody, skill_page, steps, unrest
+from benchmarks import dropped, few, nbody, pedestrians, skill_page, steps, unrest
 from rheos.core.files import read_json, write_text
 
 HEAD = """# Benchmarks
@@ -41,6 +41,9 @@ def write(results: Path, out: Path) -> None:
         parts.append(few.section(read_json(results / "few.json")))
     if (results / "nbody.json").exists():
         parts.append(nbody.section(read_json(results / "nbody.json")))
+    folds = [read_json(path) for path in sorted(results.glob("pedestrians-*.json"))]
+    if folds:
+        parts.append(pedestrians.section(folds))
     studies = [read_json(path) for path in sorted(results.glob("dropped-*.json"))]
     if studies:
         parts.append(dropped.section(studies))

@@ -378,6 +378,8 @@ PLANTED = [
         "_relative(size, self.usual) ** self.power",
         UNREST,
     ),
+    (_GEOMETRIC, "self.seen[stayed - 1]", "self.seen[stayed % len(self.seen)]", _OF_GEOMETRIC),
+    (_GEOMETRIC, "(count >= _ENOUGH) & (own > 0)", "own > 0", _OF_GEOMETRIC),
     (
         "src/rheos/data/anchor/geometric.py",
         "used[frames - 1, frames - 1 : reach - 1] = False",
@@ -404,8 +406,8 @@ PLANTED = [
     ),
     (
         "src/rheos/data/anchor/geometric.py",
-        "squares(error).sum((2, 3), keepdims=True)",
-        "squares(error).sum(2, keepdims=True)[..., :1]",
+        "np.sqrt(square / np.maximum(count, 1)) / whole",
+        "np.sqrt(square / np.maximum(count, 1))",
         "tests/data/test_geometric.py",
     ),
     (
@@ -416,8 +418,8 @@ PLANTED = [
     ),
     (
         "src/rheos/data/anchor/geometric.py",
-        "(features(batch.history, 1)[1] > 0)",
-        "(features(batch.history, 1)[1] >= 0)",
+        "for frames in range(1, reach + 1):\n                future",
+        "for frames in range(reach + 1):\n                future",
         "tests/data/test_geometric.py",
     ),
     (

@@ -224,3 +224,18 @@ def test_pace_turns_with_space_and_is_that_of_the_steps_that_were_seen():
     turn = np.linalg.qr(RNG.normal(size=(2, 2)))[0]
     turned = np.einsum("ij,bfjn->bfin", turn, history) + 7.0
     np.testing.assert_allclose(pace(turned), found, rtol=1e-10)
+
+
+def test_the_scale_is_that_of_agents_who_have_been_there_as_long():
+    source = source_of(dataset_of(wandering(scenes=6, frames=60, agents=6, gone=0.1)))
+    fitted = Geometric(pace=False).fit(source, np.arange(len(source)))
+    assert fitted.seen.shape == (5, 3)
+    batch = everything(source)
+    canonical = ((batch.future - fitted.future(batch)) / fitted.spread(batch)).astype(np.float64)
+    stayed = np.cumprod(np.isfinite(batch.history[:, ::-1]).all(2), axis=1).sum(1)
+    for frames in range(1, 6):
+        mine = canonical.transpose(0, 3, 1, 2)[stayed == frames]
+        np.testing.assert_allclose(np.sqrt(np.nanmean(mine**2, axis=(0, 2))), 1.0, rtol=1e-5)
+    assert fitted.seen[0].min() > 1.2 * fitted.seen[-1].max()
+    few = source_of(dataset_of(wandering(scenes=1, frames=20, agents=2)))
+    assert not (Geometric(pace=False).fit(few, np.arange(len(few))).seen[:-1] != 1).any()

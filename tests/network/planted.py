@@ -171,8 +171,13 @@ PLANTED = [
     (_EQUIVARIANT, "nn.Linear(vectors, 1, bias=False)", "nn.Linear(vectors, 1)", _TURNS),
     (_EQUIVARIANT, "shapes.frames, rank, bias=False,", "shapes.frames, rank,", _TURNS),
     (_EQUIVARIANT, "present = mask.amin(2)", "present = mask[:, :, 0] * 0 + 1", _TURNS),
-    (_EQUIVARIANT, "pairs / pairs.sum(1, keepdim=True)", "pairs / pairs.sum(2, keepdim=True)", _TURNS),
-    (_EQUIVARIANT, "rows.present[other] * there[..., None]", "rows.present[other]", _TURNS),
+    (_NEAREST, "pairs / pairs.sum(1, keepdim=True)", "pairs / pairs.sum(2, keepdim=True)", _TURNS),
+    (
+        _NEAREST,
+        "present[:, None] * present[other] * there[..., None]",
+        "present[:, None] * present[other]",
+        _TURNS,
+    ),
     (
         _EQUIVARIANT,
         "known = rows.past if self.shapes.history",

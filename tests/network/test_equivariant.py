@@ -11,7 +11,8 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.denoise.denoiser import Denoiser
 from rheos.network import EquivariantNetwork, FieldNetwork, Shapes
-from rheos.network.nearest import nearest, others
+from rheos.network.equivariant_block import AmongAgents, Company
+from rheos.network.nearest import nearest, others, shares
 from rheos.process.recipes import DyDiff
 
 SMALL = EquivariantNetwork(width=16, vectors=8, depth=2, heads=2, rank=6)
@@ -325,3 +326,52 @@ def test_one_who_hears_few_hears_the_nearest_however_space_is_turned(awake):
     all_of_them = SMALL.model_copy(update={"neighbors": 5, "depth": 1}).build(case.shapes).double()
     all_of_them.load_state_dict(network.state_dict())
     assert (all_of_them(case.x, case.level, case.context) - before).abs().max() > 1e-3
+
+
+def test_messages_among_agents_are_those_of_the_equations(awake):
+    generator = torch.Generator().manual_seed(6)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    clip = torch.tensor([0, 0, 0, 1, 1])
+    h, v, condition = normal(5, P, 6), normal(5, P, 2, 4), normal(2, P, 6)
+    geometries = [normal(5, P, 2), normal(5, P, 2)]
+    block = awake(AmongAgents(6, 4, 2)).double()
+    present = torch.ones(5, P, dtype=torch.float64)
+    present[1, 0] = present[4, 2] = 0.0
+    other, there = others(clip)
+    share = shares(present, other, there)
+    found = block(h, v, condition, clip, Company.of(geometries, other, share))
+    for i in range(5):
+        for frame in range(P):
+            normed = [block.norm(h[j, frame], condition[clip[j], frame]) for j in range(5)]
+            here = [j for j in range(5) if j != i and clip[j] == clip[i] and present[j, frame]]
+            here = here if present[i, frame] else []
+            messages, moved = torch.zeros(6).double(), torch.zeros(2, 4).double()
+            for j in here:
+                apart = [places[i, frame] - places[j, frame] for places in geometries]
+                near = torch.stack([torch.log1p(a.square().sum() / 1e-4) / 8 for a in apart])
+                message = block.message(block.own(normed[i]) + block.other(normed[j]) + block.apart(near))
+                gates = block.gates(message).unflatten(0, (3, 4))
+                away = [a / (1 + (a.square().sum() + 1e-4).sqrt()) for a in apart]
+                change = gates[0] * v[j, frame] + sum(
+                    g * a[:, None] for g, a in zip(gates[1:], away, strict=True)
+                )
+                messages, moved = messages + message / len(here), moved + change / len(here)
+            torch.testing.assert_close(found[0][i, frame], h[i, frame] + block.scalar(messages))
+            torch.testing.assert_close(found[1][i, frame], v[i, frame] + moved)
+
+
+def test_one_of_a_small_clip_hears_the_same_beside_a_large_one(awake):
+    case, small = make(), make(agents=5, seed=3)
+    mask = small.context.mask.clone()
+    mask[..., 1:] = 0.0
+    network = awake(SMALL.build(case.shapes))
+    alone = small.changed(mask=mask)
+    both = Case(
+        torch.cat((case.x, alone.x)),
+        torch.cat((case.level, alone.level)),
+        Context.cat([case.context, alone.context]),
+    )
+    torch.testing.assert_close(both.answer(network)[2:], alone.answer(network), rtol=0, atol=1e-12)

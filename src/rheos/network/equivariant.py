@@ -28,7 +28,7 @@ from rheos.network.equivariant_block import (
 from rheos.network.inputs import frame_inputs, given, over_clip, until_of
 from rheos.network.linear_path import LinearPath
 from rheos.network.modulation import zeroed
-from rheos.network.nearest import nearest
+from rheos.network.nearest import nearest, shares
 from rheos.network.shapes import Shapes
 
 
@@ -164,10 +164,8 @@ class EquivariantNet(nn.Module):
         places = rows.origin if self.shapes.anchor else rows.places
         known = rows.past if self.shapes.history else places
         other, there = nearest(rows.clip, known, rows.present[:, past], self.neighbors)
-        pairs = rows.present[:, None] * rows.present[other] * there[..., None]
-        share = pairs / pairs.sum(1, keepdim=True).clamp(min=1)
         geometries = [rows.places, rows.origin] if self.shapes.anchor else [rows.places]
-        return Company.of(geometries, other, share)
+        return Company.of(geometries, other, shares(rows.present, other, there))
 
     def _answer(self, rows: "_Rows", condition: Tensor, level: Tensor, until: Tensor | None) -> Tensor:
         """Canonical vectors `(r, f, d)`, from the clips' lowest levels `(b, 1)`."""

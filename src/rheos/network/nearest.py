@@ -50,3 +50,15 @@ def nearest(clip: Tensor, places: Tensor, present: Tensor, most: int) -> tuple[T
         mean = torch.where(there & (met > 0), mean, torch.inf)
         kept = mean.topk(most, dim=1, largest=False, sorted=False).indices
     return other.gather(1, kept), there.gather(1, kept)
+
+
+def shares(present: Tensor, other: Tensor, there: Tensor) -> Tensor:
+    """The share of each other in the mean over those whom a row hears, `(r, k, f)`.
+
+    Args:
+        present: in which frames a row is there `(r, f)`.
+        other: rows `(r, k)`.
+        there: whether there is such a row `(r, k)`.
+    """
+    pairs = present[:, None] * present[other] * there[..., None]
+    return pairs / pairs.sum(1, keepdim=True).clamp(min=1)

@@ -5,7 +5,7 @@
 j the other agents. The weights of all places add up to 1, and they are numbers: what turns, shifts or
 reorders the agents does the same to their anchors (as the learned prior of GeoTDM does, Han et al. 2024,
 arXiv:2410.13027). The weights solve least squares over the training windows, pooled over agents and axes,
-for each number of frames that an agent has been there. The scale, too, is one number a frame, times
+for each number of frames that an agent has been there. The scale, too, is one number a frame for each, times
 
     (q_j / q)^beta,    q_j^2 = mean_p |x_jp - x_j,p-1|^2
 
@@ -37,6 +37,9 @@ from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 
 _OF_OTHERS = 2
+# Errors of as many agents tell their size; of fewer, those of all do.
+_ENOUGH = 60
+_TINY = 1e-12
 
 
 class Geometric(Anchor):
@@ -69,15 +72,22 @@ class Geometric(Anchor):
         used = scattered(indices, self.most_windows)
         reach = min(self.reach, source.spec.history)
         weights = self._solve(source, used, reach)
-        plain = FittedGeometric(scale=np.ones(0, np.float32), weights=weights)
-        future, past = (np.zeros((2, n, 1, 1)) for n in (source.spec.horizon, source.spec.history))
+        plain = FittedGeometric(scale=np.ones(0, np.float32), weights=weights, seen=np.ones((0, 0)))
+        horizon = source.spec.horizon
+        # By the number of frames seen; who comes later has no place to start from, and is not forecast.
+        future, past = np.zeros((reach + 1, 2, horizon)), np.zeros((2, source.spec.history, 1, 1))
         for batch in chunks(source, used):
-            # Who comes later has no place to start from, and is not forecast.
-            here = (features(batch.history, 1)[1] > 0)[:, None, None]
-            error = np.where(here, batch.future - plain.future(batch), np.nan)
-            future += squares(error).sum((2, 3), keepdims=True)
+            stayed = features(batch.history, reach)[1]
+            error = (batch.future - plain.future(batch)).transpose(0, 3, 2, 1)
+            for frames in range(1, reach + 1):
+                future[frames] += squares(error[stayed == frames].reshape(-1, horizon))
             past += history_squares(batch.history).sum((2, 3), keepdims=True)
-        return FittedGeometric(scale=whole_scale(future, past), weights=weights)
+        scale = whole_scale(future.sum(0)[:, :, None, None], past)
+        whole = np.maximum(scale[-horizon:, 0, 0], _TINY)
+        square, count = future[1:, 0], future[1:, 1]
+        own = np.sqrt(square / np.maximum(count, 1)) / whole
+        seen = np.where((count >= _ENOUGH) & (own > 0), own, 1.0)
+        return FittedGeometric(scale=scale, weights=weights, seen=seen)
 
     def fit(self, source: WindowSource, indices: np.ndarray) -> "FittedGeometric":
         """As :meth:`measure`, then the pace; a rhythm of its own for each axis would not turn with space."""
@@ -88,7 +98,7 @@ class Geometric(Anchor):
 
     def rebuild(self, scale: np.ndarray, numbers: dict[str, np.ndarray]) -> "FittedGeometric":
         """The inverse of `numbers`."""
-        return FittedGeometric(scale=scale, weights=numbers["weights"])
+        return FittedGeometric(scale=scale, weights=numbers["weights"], seen=numbers["seen"])
 
     def _solve(self, source: WindowSource, indices: np.ndarray, reach: int) -> np.ndarray:
         """Weights `(reach, reach - 1 + 2, S)` by the number of last frames seen, 0 where not used."""
@@ -182,9 +192,15 @@ def _mean_of_others(values: np.ndarray, here: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class FittedGeometric(FittedAnchor):
-    """Weights `(reach, reach - 1 + 2, S)` by the number of frames that an agent has been there."""
+    """What is different for every number of frames that an agent has been there.
+
+    Attributes:
+        weights: `(reach, reach - 1 + 2, S)`.
+        seen: ratio of the scale `(reach, S)`: who has just come is foreseen worse.
+    """
 
     weights: np.ndarray
+    seen: np.ndarray
 
     def future(self, batch: WindowBatch) -> np.ndarray:
         """The affine sums; the last place seen for an agent that is not there in the last frame."""
@@ -197,11 +213,13 @@ class FittedGeometric(FittedAnchor):
 
     def spread(self, batch: WindowBatch) -> np.ndarray:
         """The scale of the future frames, one for all axes, float32 `(b, S, *features)`."""
-        scale = np.broadcast_to(self.scale[batch.history.shape[1] :], batch.future.shape)
+        stayed = np.maximum(features(batch.history, len(self.seen))[1], 1)
+        ratio = self.seen[stayed - 1].transpose(0, 2, 1)[:, :, None].astype(np.float32)
+        scale = np.broadcast_to(self.scale[batch.history.shape[1] :] * ratio, batch.future.shape)
         if self.unrest is None:
             return scale
         return scale * self.unrest.ratio(pace(batch.history)[..., None])[..., 0][:, None, None]
 
     def numbers(self) -> dict[str, np.ndarray]:
-        """Weights."""
-        return {"weights": self.weights}
+        """Weights and ratios."""
+        return {"weights": self.weights, "seen": self.seen}
