@@ -27,7 +27,7 @@ def main() -> None:
         "--time", default="10m", help="training budget of each set; of dropped also steps=400"
     )
     parser.add_argument(
-        "--steps", type=int, help="training steps of each model of few (4000), nbody (250), pedestrians (600)"
+        "--steps", type=int, help="training steps of each model of few (4000), nbody (400), pedestrians (500)"
     )
     parser.add_argument("--sets", nargs="*", help="which sets, all if not given, or `quick`")
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="where runs go on")
@@ -48,9 +48,8 @@ def main() -> None:
     if "adaptive" in chosen.what:
         adaptive.run(results)
     if "pedestrians" in chosen.what:
-        pedestrians.run(
-            chosen.data, chosen.steps or 600, chosen.scenes, chosen.threads, results, chosen.windows
-        )
+        scored = (chosen.threads, results, chosen.work, chosen.windows)
+        pedestrians.run(chosen.data, chosen.steps or 500, chosen.scenes, *scored)
     if "dropped" in chosen.what:
         names = chosen.sets or list(dropped.CASES)
         dropped.run(chosen.data, chosen.time, names, chosen.threads, results)
@@ -61,7 +60,7 @@ def main() -> None:
     if "few" in chosen.what:
         few.run(chosen.data, chosen.steps or 4000, results)
     if "nbody" in chosen.what:
-        nbody.run(chosen.steps or 250, results)
+        nbody.run(chosen.steps or 400, results)
     if "steps" in chosen.what:
         steps.run(results)
     if "page" in chosen.what:

@@ -6,8 +6,6 @@ Beside the best of 20, which rewards spread, stands the energy score of the whol
 """
 
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +22,7 @@ from rheos.core.keys import Key
 from rheos.data.dataset import Dataset, Recording
 from rheos.data.reader import read
 from rheos.forecast.engine import Engine
+from rheos.forecast.model import FittedModel
 from rheos.score import displacement, energy_score
 
 FOLDS = {
@@ -36,6 +35,7 @@ FOLDS = {
 # Recorded at the same place as the scene left out.
 NEIGHBORS = {"univ": ("uni_examples",)}
 KNOWN, AHEAD, MEMBERS = 8, 12, 20
+WORDS = [f"history={KNOWN}", f"block={MEMBERS}", "training.checks=1"]
 FIGURES = ("ade", "fde", "best_ade", "best_fde", "energy")
 
 Forecast = Callable[[Recording, int], np.ndarray]
@@ -100,24 +100,30 @@ def some(found: list[Window], most: int | None) -> list[Window]:
     return [found[i] for i in np.linspace(0, len(found) - 1, count).round().astype(int)]
 
 
-def run(data: Path, steps: int, names: list[str], threads: int, results: Path, most: int | None) -> None:
+def fitted_on(rows: pd.DataFrame, name: str, steps: int, work: Path) -> FittedModel:
+    """The model of a fold; one that was fitted before with as many steps is taken again."""
+    folder = work / f"pedestrians-{name}-{steps}"
+    if (folder / "config.json").exists():
+        return rheos.load(folder).model
+    work.mkdir(parents=True, exist_ok=True)
+    return rheos.fit(rows, AHEAD, words=[*WORDS, f"training.steps={steps}"], out=folder).model
+
+
+def run(
+    data: Path, steps: int, names: list[str], threads: int, results: Path, work: Path, most: int | None
+) -> None:
     """Fit and score each fold; `most` windows of each scene, evenly spread, or all."""
     torch.set_num_threads(threads)
     keep_large_buffers()
     table = pd.read_parquet(data / "trajectories" / "eth_ucy.parquet")
     table["scene"] = table["scene"].astype(str)
     for name in names:
-        fitted, held_out = folds(table, name)
+        rows, held_out = folds(table, name)
         there = list(windows(held_out))
         found = some(there, most)
-        began = time.process_time()
-        words = [f"history={KNOWN}", f"block={MEMBERS}", f"training.steps={steps}", "training.checks=1"]
-        with tempfile.TemporaryDirectory() as folder:
-            forecaster = rheos.fit(fitted, AHEAD, words=words, out=Path(folder) / "model")
-        seconds = time.process_time() - began
-        model = forecaster.model
+        model = fitted_on(rows, name, steps, work)
 
-        def drawn(recording: Recording, origin: int, model=model) -> np.ndarray:
+        def drawn(recording: Recording, origin: int, model: FittedModel = model) -> np.ndarray:
             dataset = Dataset(layout=model.layout, recordings=(recording,))
             return Engine(model, dataset, model.preset("balanced")).block(0, origin, 0)
 
@@ -131,11 +137,11 @@ def run(data: Path, steps: int, names: list[str], threads: int, results: Path, m
             "windows": [len(found), len(there)],
             "paths": [int(sum(window.agents.sum() for window in part)) for part in (found, there)],
             "members": MEMBERS,
-            "words": words,
+            "words": WORDS,
             "steps": model.history.steps,
+            "best_step": model.history.best_step,
             "parameters": model.history.parameters,
             "most": most,
-            "fit_cpu_seconds": round(seconds, 1),
             "scores": scores,
         }
         write_json(results / f"pedestrians-{name}.json", result)

@@ -334,19 +334,11 @@ def propose(
         "network": {"kind": _NETWORK_OF.get(layout.kind, "field")},
     }
     if agents:
-        # What turns with space: one scale for all axes, and an anchor that adds up places. Paths are smooth,
-        # so noise is as smooth; calibration by axis would not turn.
-        proposal |= {
-            "anchor": {"kind": "geometric"},
-            "codec": [{"kind": "scale", "isotropic": True}],
-            "lags": [],
-            "process": {
-                "kind": "gaussian_process",
-                "prior": {"kind": "measured"},
-                "schedule": {"kind": "cosine"},
-            },
-            "calibration": {"kind": "none"},
-        }
+        # What turns with space: one scale for all axes, an anchor that adds up places, and no calibration,
+        # which would move each axis by itself.
+        isotropic = {"kind": "scale", "isotropic": True}
+        proposal |= {"anchor": {"kind": "geometric"}, "codec": [isotropic], "lags": []}
+        proposal |= {"calibration": {"kind": "none"}}
     late = late_columns(dataset)
     if late:
         proposal["late"] = late

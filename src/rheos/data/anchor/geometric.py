@@ -151,8 +151,8 @@ def _unrest(source: WindowSource, indices: np.ndarray, fitted: "FittedGeometric"
         block.append(np.broadcast_to(of_time[:, None], here.shape)[here])
     if not size:
         return None
-    parts = (np.concatenate(part)[:, None] for part in (size, square, count))
-    return Unrest.measure(*parts, np.concatenate(block))
+    q, squares_of, of = (np.concatenate(part)[:, None] for part in (size, square, count))
+    return Unrest.measure(q, squares_of, of, np.concatenate(block))
 
 
 def features(history: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
