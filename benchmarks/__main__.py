@@ -27,7 +27,7 @@ def main() -> None:
         "--time", default="10m", help="training budget of each set; of dropped also steps=400"
     )
     parser.add_argument(
-        "--steps", type=int, help="training steps of each model of few (4000), nbody (400), pedestrians (500)"
+        "--steps", type=int, help="training steps of each model of few (4000), nbody (150), pedestrians (300)"
     )
     parser.add_argument("--sets", nargs="*", help="which sets, all if not given, or `quick`")
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="where runs go on")
@@ -49,7 +49,7 @@ def main() -> None:
         adaptive.run(results)
     if "pedestrians" in chosen.what:
         scored = (chosen.threads, results, chosen.work, chosen.windows)
-        pedestrians.run(chosen.data, chosen.steps or 500, chosen.scenes, *scored)
+        pedestrians.run(chosen.data, chosen.steps or 300, chosen.scenes, *scored)
     if "dropped" in chosen.what:
         names = chosen.sets or list(dropped.CASES)
         dropped.run(chosen.data, chosen.time, names, chosen.threads, results)
@@ -58,9 +58,9 @@ def main() -> None:
     if "unrest" in chosen.what:
         unrest.run(chosen.data, results)
     if "few" in chosen.what:
-        few.run(chosen.data, chosen.steps or 4000, results)
+        few.run(chosen.data, chosen.steps or 1500, results)
     if "nbody" in chosen.what:
-        nbody.run(chosen.steps or 400, results)
+        nbody.run(chosen.steps or 150, results)
     if "steps" in chosen.what:
         steps.run(results)
     if "page" in chosen.what:

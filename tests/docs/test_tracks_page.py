@@ -50,10 +50,14 @@ def test_the_section_on_pedestrians_holds_the_bound_against_the_mean(best, told)
         said = {"rheos": figures, "constant velocity": going, "sampled constant velocity": going}
         return {"name": name, "paths": [3, 9], "steps": 5, "most": 4, "scores": said}
 
-    text = pedestrians.section([fold("eth", 0.1), fold("zara1", -0.1)])
+    shifts = {"eth": 0.1, "hotel": 0.0, "univ": 0.0, "zara1": -0.1, "zara2": 0.0}
+    text = pedestrians.section([fold(name, shift) for name, shift in shifts.items()])
     assert f"Best of 20 {best:.3f}/{best:.3f}: {told} the bound" in text
     assert ("not below sampled" in text) == (best > 0.4)
-    assert "| paths scored | 3 of 9 | 3 of 9 | |" in text
+    assert f"| paths scored |{' 3 of 9 |' * 5} |" in text
+    part = pedestrians.section([fold("zara1", 0.0)])
+    assert "Only zara1 measured yet" in part
+    assert "Published" not in part
 
 
 def test_windows_are_spread_evenly_and_hold_few_paths():

@@ -224,6 +224,7 @@ PLANTED = [
         "(lag - 1.0).clamp(min=0.0)",
     ),
     (_MEASURED, "covariance = values.T @ values / both", "covariance = values.T @ values / len(values)"),
+    ("src/rheos/process/process.py", "present.flip(1).cumsum(1).flip(1) > 0", "present.cumsum(1) > 0"),
     (_MEASURED, "size.clamp(min=0.0)", "size.abs()"),
     (_MEASURED, "found[-count:, -count:] =", "found[:count, :count] ="),
     (_MEASURED, "covariance / (root[:, None] * root)", "covariance / root"),

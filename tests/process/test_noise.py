@@ -200,7 +200,8 @@ def test_frames_that_were_not_seen_together_still_give_a_law():
     clips[200:, 2] = -clips[200:, 1]
     clips[:200, 1], clips[200:, 0] = torch.nan, torch.nan
     matrix = Measured.of(clips).correlation(3)
-    assert torch.linalg.eigvalsh(matrix).min() > 5e-4
+    # Pairs that contradict each other, 1, 1 and -1: the nearest law has a mode of no variance.
+    assert 5e-4 < torch.linalg.eigvalsh(matrix).min() < 2e-3
     torch.testing.assert_close(matrix.diagonal(), torch.ones(3).double())
 
 

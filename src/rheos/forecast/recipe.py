@@ -339,6 +339,9 @@ def propose(
         isotropic = {"kind": "scale", "isotropic": True}
         proposal |= {"anchor": {"kind": "geometric"}, "codec": [isotropic], "lags": []}
         proposal |= {"calibration": {"kind": "none"}}
+        # Paths are smooth: noise as smooth as they are leaves the network what a Gaussian does not tell.
+        prior = {"prior": {"kind": "measured"}, "schedule": {"kind": "cosine"}}
+        proposal |= {"process": {"kind": "gaussian_process", **prior}}
     late = late_columns(dataset)
     if late:
         proposal["late"] = late
