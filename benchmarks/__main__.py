@@ -1,32 +1,91 @@
-"""`python -m benchmarks [skill|cost|adaptive|steps|few|dropped|speed|page|...] ...`: measure, write.
+"""`python -m benchmarks [skill|cost|adaptive|steps|...|page] ...`: measure, write.
 
 Figures lie in benchmarks/results as JSON, one file a measurement; docs/benchmarks.md is made from them alone.
-`speed` is measured when asked for, in an environment that has the extra speed-peers; so are `few`, `dropped`,
-`unrest`, `pedestrians` and `radar`.
+`skill`, `cost`, `steps`, `adaptive` and `page` are the usual ones, all others run when asked for; `speed` needs
+an environment that has the extra speed-peers, `radar` one that has radar.
 """
 
 import argparse
+from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import adaptive, cost, dropped, few, page, pedestrians, radar, skill, speed, steps, unrest
+from benchmarks import (
+    adaptive,
+    cost,
+    dropped,
+    energy,
+    few,
+    nbody,
+    page,
+    pedestrians,
+    processes,
+    processes_page,
+    radar,
+    skill,
+    speed,
+    steps,
+    unrest,
+)
 
 HERE = Path(__file__).parent
+RESULTS, DOCS = HERE / "results", HERE.parent / "docs"
+
+
+def _skill(chosen: Namespace) -> None:
+    names = skill.QUICK if chosen.sets == ["quick"] else chosen.sets or list(skill.CASES)
+    skill.run(chosen.data, chosen.time, names, chosen.threads, (chosen.work, RESULTS))
+
+
+def _pedestrians(chosen: Namespace) -> None:
+    scored = (chosen.threads, RESULTS, chosen.work, chosen.windows)
+    pedestrians.run(chosen.data, chosen.steps or 300, chosen.scenes, *scored)
+
+
+def _radar(chosen: Namespace) -> None:
+    names = chosen.sets or list(radar.EVENTS)
+    radar.run(chosen.data, chosen.steps or 300, names, chosen.threads, (chosen.work / "radar", RESULTS))
+
+
+def _dropped(chosen: Namespace) -> None:
+    dropped.run(chosen.data, chosen.time, chosen.sets or list(dropped.CASES), chosen.threads, RESULTS)
+
+
+def _page(chosen: Namespace) -> None:
+    page.write(RESULTS, DOCS / "benchmarks.md")
+    processes_page.write_guide(RESULTS, DOCS / "tasks" / "process.md")
+
+
+USUAL = ("skill", "cost", "steps", "adaptive", "page")
+MEASUREMENTS: dict[str, Callable[[Namespace], None]] = {
+    "skill": _skill,
+    "cost": lambda chosen: cost.run(RESULTS),
+    "steps": lambda chosen: steps.run(RESULTS),
+    "adaptive": lambda chosen: adaptive.run(RESULTS),
+    "few": lambda chosen: few.run(chosen.data, chosen.steps or 4000, RESULTS),
+    "energy": lambda chosen: energy.run(RESULTS),
+    "processes": lambda chosen: processes.run(chosen.data, chosen.sets or list(processes.STUDIES), RESULTS),
+    "dropped": _dropped,
+    "unrest": lambda chosen: unrest.run(chosen.data, RESULTS),
+    "nbody": lambda chosen: nbody.run(chosen.steps or 150, RESULTS),
+    "pedestrians": _pedestrians,
+    "radar": _radar,
+    "speed": lambda chosen: speed.run(RESULTS, DOCS / "images", chosen.device),
+    "page": _page,
+}
+"""In the order in which they are made."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    usual = ["skill", "cost", "steps", "adaptive", "page"]
-    parser.add_argument(
-        "what",
-        nargs="*",
-        default=usual,
-        help=", ".join((*usual, "few", "dropped", "unrest", "speed", "pedestrians", "radar")),
-    )
+    parser.add_argument("what", nargs="*", default=USUAL, help=", ".join(MEASUREMENTS))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     parser.add_argument(
         "--time", default="10m", help="training budget of each set; of dropped also steps=400"
     )
-    parser.add_argument("--steps", type=int, help="training steps: of few 4000, of radar 300 if not given")
+    parser.add_argument(
+        "--steps", type=int, help="training steps of few (4000), nbody (150), pedestrians and radar (300)"
+    )
     parser.add_argument("--sets", nargs="*", help="which sets, all if not given, or `quick`")
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="where runs go on")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of training and forecasting")
@@ -36,33 +95,13 @@ def main() -> None:
         "--windows", type=int, help="most windows of a scene of pedestrians; all if not given"
     )
     chosen = parser.parse_args()
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
-    if "skill" in chosen.what:
-        names = skill.QUICK if chosen.sets == ["quick"] else chosen.sets or list(skill.CASES)
-        skill.run(chosen.data, chosen.time, names, chosen.threads, (chosen.work, results))
-    if "cost" in chosen.what:
-        cost.run(results)
-    if "adaptive" in chosen.what:
-        adaptive.run(results)
-    if "pedestrians" in chosen.what:
-        pedestrians.run(chosen.data, chosen.time, chosen.scenes, chosen.threads, results, chosen.windows)
-    if "radar" in chosen.what:
-        names = chosen.sets or list(radar.EVENTS)
-        radar.run(chosen.data, chosen.steps or 300, names, chosen.threads, (chosen.work / "radar", results))
-    if "dropped" in chosen.what:
-        names = chosen.sets or list(dropped.CASES)
-        dropped.run(chosen.data, chosen.time, names, chosen.threads, results)
-    if "speed" in chosen.what:
-        speed.run(results, HERE.parent / "docs" / "images", chosen.device)
-    if "unrest" in chosen.what:
-        unrest.run(chosen.data, results)
-    if "few" in chosen.what:
-        few.run(chosen.data, chosen.steps or 4000, results)
-    if "steps" in chosen.what:
-        steps.run(results)
-    if "page" in chosen.what:
-        page.write(results, HERE.parent / "docs" / "benchmarks.md")
+    for word in chosen.what:
+        if word not in MEASUREMENTS:
+            parser.error(f"there is no measurement {word!r}; there are {', '.join(MEASUREMENTS)}")
+    RESULTS.mkdir(exist_ok=True)
+    for name, measure in MEASUREMENTS.items():
+        if name in chosen.what:
+            measure(chosen)
 
 
 main()

@@ -1,8 +1,21 @@
 """docs/benchmarks.md from the figures kept in benchmarks/results."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from benchmarks import dropped, few, radar, skill_page, steps, unrest
+from benchmarks import (
+    dropped,
+    energy,
+    few,
+    nbody,
+    pedestrians,
+    processes_page,
+    radar,
+    skill_page,
+    steps,
+    unrest,
+)
 from rheos.core.files import read_json, write_text
 
 HEAD = """# Benchmarks
@@ -24,28 +37,21 @@ were measured several times as the code went on, with the defaults of that day.
 
 
 def write(results: Path, out: Path) -> None:
-    """Write the page; measurements that were not made are named as missing."""
-    skills = [read_json(path) for path in sorted(results.glob("skill-*.json"))]
+    """Write the page; measurements that were not made have no section."""
     tried = (Path(__file__).parent / "tried.md").read_text(encoding="utf-8")
-    parts = [HEAD, skill_page.section(skills), tried]
-    if (results / "cost.json").exists():
-        parts.append(_cost(read_json(results / "cost.json")))
-    if (results / "adaptive.json").exists():
-        parts.append(_adaptive(read_json(results / "adaptive.json")))
-    parts += [_speed(read_json(path)) for path in sorted(results.glob("speed*.json"))]
-    if (results / "steps.json").exists():
-        parts.append(steps.section(read_json(results / "steps.json")))
-    if (results / "unrest.json").exists():
-        parts.append(unrest.section(read_json(results / "unrest.json")))
-    if (results / "few.json").exists():
-        parts.append(few.section(read_json(results / "few.json")))
-    events = [read_json(path) for path in sorted(results.glob("radar-*.json"), reverse=True)]
-    if events:
-        parts.append(radar.section(events))
-    studies = [read_json(path) for path in sorted(results.glob("dropped-*.json"))]
-    if studies:
-        parts.append(dropped.section(studies))
+    parts = [HEAD, skill_page.section(_every(results, "skill-*.json")), tried]
+    for name, section in SECTIONS.items():
+        found = _every(results, f"{name}.json")
+        if "*" in name:
+            parts += [section(found)] if found else []
+        else:
+            parts += [section(one) for one in found]
     write_text(out, "\n".join(parts))
+
+
+def _every(results: Path, pattern: str) -> list[Any]:
+    """What is kept in the files of a pattern, in the order of their names."""
+    return [read_json(path) for path in sorted(results.glob(pattern))]
 
 
 def _cost(c: dict) -> str:
@@ -173,3 +179,21 @@ def _speed(s: dict) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+SECTIONS: dict[str, Callable[[Any], str]] = {
+    "cost": _cost,
+    "adaptive": _adaptive,
+    "speed": _speed,
+    "speed-cuda": _speed,
+    "steps": steps.section,
+    "unrest": unrest.section,
+    "processes-*": processes_page.section,
+    "few": few.section,
+    "energy": energy.section,
+    "radar-*": radar.section,
+    "nbody": nbody.section,
+    "pedestrians-*": pedestrians.section,
+    "dropped-*": dropped.section,
+}
+"""By the names of their files, in the order of the page; a star stands for several that make one section."""

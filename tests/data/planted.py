@@ -1,6 +1,8 @@
 """Planted errors of windows, codecs, calendar and anchors: (file, line as it is, line gone wrong)."""
 
 UNREST = "tests/data/test_unrest.py"
+_GEOMETRIC = "src/rheos/data/anchor/geometric.py"
+_OF_GEOMETRIC = "tests/data/test_geometric.py"
 _PATCHES = "src/rheos/data/codec/patches.py"
 _OF_PATCHES = "tests/data/test_patches.py"
 _CODER = "src/rheos/data/codec/coder.py"
@@ -351,6 +353,34 @@ PLANTED = [
         "tests/data/test_tokens.py",
     ),
     (
+        _GEOMETRIC,
+        "history.astype(np.float64), axis=1) ** 2).sum(2)",
+        "history.astype(np.float64), axis=1) ** 2)[:, :, 0]",
+        _OF_GEOMETRIC,
+    ),
+    (
+        _GEOMETRIC,
+        "return np.where(count > 0, np.sqrt(mean), np.nan)",
+        "return np.where(count > 0, mean, np.nan)",
+        _OF_GEOMETRIC,
+    ),
+    (_GEOMETRIC, ".sum(1) / np.maximum(count, 1)", ".sum(1) / square.shape[1]", _OF_GEOMETRIC),
+    (
+        _GEOMETRIC,
+        "seen = np.isfinite(away) & here[:, None, None]",
+        "seen = np.isfinite(away)[:, :, :1] & here[:, None, None]",
+        _OF_GEOMETRIC,
+    ),
+    (_GEOMETRIC, "return scale * self.unrest.ratio(", "return scale / self.unrest.ratio(", _OF_GEOMETRIC),
+    (
+        "src/rheos/data/anchor/unrest.py",
+        "self.factor * _relative(size, self.usual) ** self.power",
+        "_relative(size, self.usual) ** self.power",
+        UNREST,
+    ),
+    (_GEOMETRIC, "self.seen[stayed - 1]", "self.seen[stayed % len(self.seen)]", _OF_GEOMETRIC),
+    (_GEOMETRIC, "(count >= _ENOUGH) & (own > 0)", "own > 0", _OF_GEOMETRIC),
+    (
         "src/rheos/data/anchor/geometric.py",
         "used[frames - 1, frames - 1 : reach - 1] = False",
         "used[frames - 1, frames : reach - 1] = False",
@@ -376,8 +406,8 @@ PLANTED = [
     ),
     (
         "src/rheos/data/anchor/geometric.py",
-        "squares(error).sum((2, 3), keepdims=True)",
-        "squares(error).sum(2, keepdims=True)[..., :1]",
+        "np.sqrt(square / np.maximum(count, 1)) / whole",
+        "np.sqrt(square / np.maximum(count, 1))",
         "tests/data/test_geometric.py",
     ),
     (
@@ -388,8 +418,8 @@ PLANTED = [
     ),
     (
         "src/rheos/data/anchor/geometric.py",
-        "(features(batch.history, 1)[1] > 0)",
-        "(features(batch.history, 1)[1] >= 0)",
+        "for frames in range(1, reach + 1):\n                future",
+        "for frames in range(reach + 1):\n                future",
         "tests/data/test_geometric.py",
     ),
     (

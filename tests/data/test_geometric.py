@@ -1,12 +1,13 @@
 """The geometric prior: exact where motion is affine, and it turns, shifts and reorders with the agents."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from rheos.core.errors import IncompatibleError
-from rheos.data.anchor.geometric import Geometric
+from rheos.data.anchor.geometric import Geometric, pace
 from rheos.data.codec import Scale
 from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.generator import Springs
@@ -165,3 +166,76 @@ def test_an_isotropic_scale_is_the_same_for_all_axes(mode):
         np.testing.assert_allclose(scale[0].ravel() ** 2, (history.std((1, 3)) ** 2).mean(), rtol=1e-6)
     restored = Scale(mode=mode, isotropic=True, floor=1e-3).restore(fitted.to_arrays())
     np.testing.assert_array_equal(restored.scale, fitted.scale)
+
+
+def paced(power, scenes=40, frames=40, agents=5):
+    """Agents who keep their own pace, and stray from it by that to a power."""
+    rng = np.random.default_rng(3)
+    values = []
+    for _ in range(scenes):
+        speed = 0.5 * np.exp(rng.normal(size=agents))
+        angle = rng.uniform(0, 2 * np.pi, agents)
+        step = speed * np.stack([np.cos(angle), np.sin(angle)])
+        stray = 0.02 * speed**power * rng.normal(size=(frames, 2, agents))
+        values.append(np.arange(frames)[:, None, None] * step + stray)
+    return source_of(dataset_of(values))
+
+
+def test_the_scale_follows_an_agents_pace_where_errors_do():
+    for power in (0.5, 1.0):
+        source = paced(power)
+        fitted = Geometric().fit(source, np.arange(len(source)))
+        assert abs(fitted.unrest.power[0] - power) <= 0.125
+        batch = everything(source)
+        spread = fitted.spread(batch)
+        assert spread.dtype == np.float32
+        away = (batch.future - fitted.future(batch)).astype(np.float64)
+        size = np.sqrt((np.diff(batch.history, axis=1).astype(np.float64) ** 2).sum(2).mean(1))
+        ends = np.quantile(size, [0, 0.25, 0.5, 0.75, 1])
+        for low, high in pairwise(ends):
+            mine = (size >= low) & (size <= high)
+            canonical = (away / spread).transpose(0, 3, 1, 2)[mine]
+            assert 0.75 < np.sqrt((canonical**2).mean()) < 1.25
+        slow = (away / fitted.scale[5:]).transpose(0, 3, 1, 2)[size <= ends[1]]
+        assert np.sqrt((slow**2).mean()) < 0.6
+        again = Geometric().restore(fitted.to_arrays())
+        np.testing.assert_array_equal(again.spread(batch), spread)
+
+
+def test_the_scale_follows_no_pace_where_errors_do_not_or_where_told_not_to():
+    source = paced(0.0)
+    assert Geometric().fit(source, np.arange(len(source))).unrest is None
+    source = paced(1.0)
+    plain = Geometric(pace=False).fit(source, np.arange(len(source)))
+    assert plain.unrest is None
+    assert np.ptp(plain.spread(everything(source)), axis=(0, 2, 3)).max() == 0
+
+
+def test_pace_turns_with_space_and_is_that_of_the_steps_that_were_seen():
+    history = RNG.normal(size=(2, 4, 2, 3))
+    history[0, 1, :, 1] = np.nan  # of three steps one is left
+    history[0, :3, :, 2] = np.nan
+    found = pace(history)
+    exact = np.linalg.norm(history[0, 3, :, 1] - history[0, 2, :, 1])
+    assert found[0, 1] == pytest.approx(exact, rel=1e-12)
+    assert np.isnan(found[0, 2])
+    steps = np.linalg.norm(np.diff(history[1, :, :, 0], axis=0), axis=1)
+    assert found[1, 0] == pytest.approx(np.sqrt((steps**2).mean()), rel=1e-12)
+    turn = np.linalg.qr(RNG.normal(size=(2, 2)))[0]
+    turned = np.einsum("ij,bfjn->bfin", turn, history) + 7.0
+    np.testing.assert_allclose(pace(turned), found, rtol=1e-10)
+
+
+def test_the_scale_is_that_of_agents_who_have_been_there_as_long():
+    source = source_of(dataset_of(wandering(scenes=6, frames=60, agents=6, gone=0.1)))
+    fitted = Geometric(pace=False).fit(source, np.arange(len(source)))
+    assert fitted.seen.shape == (5, 3)
+    batch = everything(source)
+    canonical = ((batch.future - fitted.future(batch)) / fitted.spread(batch)).astype(np.float64)
+    stayed = np.cumprod(np.isfinite(batch.history[:, ::-1]).all(2), axis=1).sum(1)
+    for frames in range(1, 6):
+        mine = canonical.transpose(0, 3, 1, 2)[stayed == frames]
+        np.testing.assert_allclose(np.sqrt(np.nanmean(mine**2, axis=(0, 2))), 1.0, rtol=1e-5)
+    assert fitted.seen[0].min() > 1.2 * fitted.seen[-1].max()
+    few = source_of(dataset_of(wandering(scenes=1, frames=20, agents=2)))
+    assert not (Geometric(pace=False).fit(few, np.arange(len(few))).seen[:-1] != 1).any()

@@ -3,6 +3,7 @@
 _ROOM = "src/rheos/network/"
 _EQUIVARIANT = _ROOM + "equivariant.py"
 _BLOCK = _ROOM + "equivariant_block.py"
+_NEAREST = _ROOM + "nearest.py"
 _TURNS = "tests/network/test_equivariant.py"
 
 PLANTED = [
@@ -163,22 +164,47 @@ PLANTED = [
         "for part in (each.amin(2, True).expand_as(each), _lowest(each))",
         "tests/network/test_backbones.py",
     ),
-    (_EQUIVARIANT, "(places - origin) / scale * here", "places / scale * here", _TURNS),
-    (_EQUIVARIANT, "over_clip((history - origin[:, past])", "over_clip((history)", _TURNS),
+    (_EQUIVARIANT, "(places - origin) / scale", "places / scale", _TURNS),
+    (_EQUIVARIANT, "over_clip((past - origin[:, :frames])", "over_clip((past)", _TURNS),
     (_EQUIVARIANT, "/ scale[..., None] * known_lag", "/ scale[..., None]", _TURNS),
     (_EQUIVARIANT, "nn.Linear(count, vectors, bias=False)", "nn.Linear(count, vectors)", _TURNS),
     (_EQUIVARIANT, "nn.Linear(vectors, 1, bias=False)", "nn.Linear(vectors, 1)", _TURNS),
     (_EQUIVARIANT, "shapes.frames, rank, bias=False,", "shapes.frames, rank,", _TURNS),
     (_EQUIVARIANT, "present = mask.amin(2)", "present = mask[:, :, 0] * 0 + 1", _TURNS),
-    (_EQUIVARIANT, "dim=1, descending=True", "dim=1, descending=False", _TURNS),
-    (_EQUIVARIANT, "(first * second).sum(-1)", "(first * second)[..., 0]", _TURNS),
-    (_EQUIVARIANT, "self.constants, x.shape[3]).transpose(1, 2)", "x.shape[3], self.constants)", _TURNS),
-    (_EQUIVARIANT, "x.new_ones((*present.shape, 1))", "places[..., :1].abs()", _TURNS),
-    (_EQUIVARIANT, "(answer + linear) * present[..., None]", "answer + linear", _TURNS),
-    (_BLOCK, "square = vectors.square().sum(-1)", "square = vectors[..., 0].square()", _TURNS),
-    (_BLOCK, "unit = part / (1 + (part.square()", "unit = part / (1 + (part.abs()", _TURNS),
-    (_BLOCK, "gates = (self.gates(message) * kept)", "gates = self.gates(message)", _TURNS),
-    (_BLOCK, "(message * kept).sum(3)", "message.sum(3)", _TURNS),
+    (_NEAREST, "pairs / pairs.sum(1, keepdim=True)", "pairs / pairs.sum(2, keepdim=True)", _TURNS),
+    (
+        _NEAREST,
+        "present[:, None] * present[other] * there[..., None]",
+        "present[:, None] * present[other]",
+        _TURNS,
+    ),
+    (
+        _EQUIVARIANT,
+        "known = rows.past if self.shapes.history",
+        "known = places if self.shapes.history",
+        _TURNS,
+    ),
+    (_NEAREST, "torch.cumsum(count, 0) - count", "torch.cumsum(count, 0)", _TURNS),
+    (_NEAREST, "(slot[:, None] + away) % own", "(slot[:, None] + away) % int(count.max())", _TURNS),
+    (_NEAREST, "largest=False", "largest=True", _TURNS),
+    (_NEAREST, "(square * both).sum(-1)", "square.sum(-1)", _TURNS),
+    (_NEAREST, "there & (met > 0)", "there", _TURNS),
+    (_NEAREST, "places[:, None] - places[other]", "places[:, None] + places[other]", _TURNS),
+    (_EQUIVARIANT, "(first * second).sum(-2)", "(first * second)[..., 0, :]", _TURNS),
+    (
+        _EQUIVARIANT,
+        "constants.reshape(len(x), self.constants, x.shape[3])",
+        "constants.reshape(len(x), x.shape[3], self.constants).mT",
+        _TURNS,
+    ),
+    (_EQUIVARIANT, "x.new_ones((*origin.shape[:2], 1))", "of(x)[..., :1].abs()", _TURNS),
+    (_EQUIVARIANT, "(answer + linear) * rows.present[..., None]", "answer + linear", _TURNS),
+    (_BLOCK, "square = vectors.square().sum(axis)", "square = vectors.select(axis, 0).square()", _TURNS),
+    (_BLOCK, "part / (1 + (part.square()", "part / (1 + (part.abs()", _TURNS),
+    (_BLOCK, "(self.gates(message) * company.share)", "self.gates(message)", _TURNS),
+    (_BLOCK, "(message * company.share).sum(1)", "message.sum(1)", _TURNS),
+    (_BLOCK, "gates[0] * company.heard(v)", "gates[0] * v[:, None]", _TURNS),
+    (_BLOCK, "company.heard(self.other(normed))", "self.other(normed)[:, None]", _TURNS),
     (_BLOCK, "steps[:, None] - steps + len(steps) - 1", "steps - steps + len(steps) - 1", _TURNS),
     (
         _BLOCK,
@@ -186,7 +212,7 @@ PLANTED = [
         "self.merge = zeroed(nn.Linear(vectors, vectors))",
         _TURNS,
     ),
-    (_BLOCK, "lengths(mixed)), dim=-1)", "mixed[..., 0]), dim=-1)", _TURNS),
+    (_BLOCK, "lengths(mixed, axis=-2)), dim=-1)", "mixed[..., 0, :]), dim=-1)", _TURNS),
     (
         "src/rheos/network/series.py",
         "ends = None if until is None else until.amin(2)",

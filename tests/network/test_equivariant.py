@@ -11,6 +11,8 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.denoise.denoiser import Denoiser
 from rheos.network import EquivariantNetwork, FieldNetwork, Shapes
+from rheos.network.equivariant_block import AmongAgents, Company
+from rheos.network.nearest import nearest, others, shares
 from rheos.process.recipes import DyDiff
 
 SMALL = EquivariantNetwork(width=16, vectors=8, depth=2, heads=2, rank=6)
@@ -272,3 +274,104 @@ def test_sizes_that_do_not_fit_are_refused():
         value = getattr(case.context, name)
         with pytest.raises(IncompatibleError, match="built for"):
             case.changed(**{name: torch.cat((value, value), dim=1)}).answer(network)
+
+
+def test_rows_hear_all_others_of_their_clip_or_the_nearest_they_met():
+    clip = torch.tensor([0, 0, 0, 0, 1, 2, 2])
+    other, there = others(clip)
+    heard = [set(row[kept].tolist()) for row, kept in zip(other, there, strict=True)]
+    assert heard == [{1, 2, 3}, {0, 2, 3}, {0, 1, 3}, {0, 1, 2}, set(), {6}, {5}]
+    generator = torch.Generator().manual_seed(1)
+    places = torch.randn(7, P, 2, generator=generator, dtype=torch.float64)
+    present = (torch.rand(7, P, generator=generator) < 0.7).double()
+    present[3] = torch.tensor([1.0, 0, 0, 0])
+    present[:3, 0] = torch.tensor([0.0, 0, 1])  # the last of the first clip meets only the one before it
+    other, there = nearest(clip, places, present, 1)
+    assert other.shape == (7, 1)
+    for row in (0, 1, 2, 3, 5, 6):
+        found = {}
+        for j in range(7):
+            met = (present[row] * present[j]).bool()
+            if j != row and clip[j] == clip[row] and met.any():
+                found[j] = float((places[row] - places[j])[met].square().sum(-1).mean())
+        assert there[row, 0]
+        assert int(other[row, 0]) == min(found, key=found.get)
+    assert not there[4].any()
+    whole, known = nearest(clip, places, present, 3)
+    assert torch.equal(whole, others(clip)[0])
+    assert torch.equal(known, others(clip)[1])
+
+
+def test_one_who_hears_few_hears_the_nearest_however_space_is_turned(awake):
+    case = make(agents=6).changed(mask=torch.ones_like(make(agents=6).context.mask))
+    few = SMALL.model_copy(update={"neighbors": 1, "depth": 1})
+    network = awake(few.build(case.shapes))
+    turn, shift, order = rotation(2, 1), torch.tensor([3.0, -1.0], dtype=torch.float64), [3, 0, 4, 1, 5, 2]
+    before = case.answer(network)
+    after = case.turned(turn, shift).reordered(order).answer(network)
+    torch.testing.assert_close(
+        after, torch.einsum("ij,bfjn->bfin", turn, before)[..., order], rtol=0, atol=1e-10
+    )
+    history = case.context.history
+    apart = (history[:, :, :, None] - history[..., None]).square().sum(2).mean(1)
+    apart = apart + 1e9 * torch.eye(6, dtype=torch.float64)
+    for clip in range(2):
+        for j in range(6):
+            moved = case.x.clone()
+            moved[clip, P:, :, j] += 0.5
+            difference = (case.changed(x=moved).answer(network) - before)[clip].abs().amax((0, 1))
+            hears = apart[clip].argmin(-1) == j
+            hears[j] = True
+            assert torch.equal(difference > 1e-9, hears)
+    all_of_them = SMALL.model_copy(update={"neighbors": 5, "depth": 1}).build(case.shapes).double()
+    all_of_them.load_state_dict(network.state_dict())
+    assert (all_of_them(case.x, case.level, case.context) - before).abs().max() > 1e-3
+
+
+def test_messages_among_agents_are_those_of_the_equations(awake):
+    generator = torch.Generator().manual_seed(6)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    clip = torch.tensor([0, 0, 0, 1, 1])
+    h, v, condition = normal(5, P, 6), normal(5, P, 2, 4), normal(2, P, 6)
+    geometries = [normal(5, P, 2), normal(5, P, 2)]
+    block = awake(AmongAgents(6, 4, 2)).double()
+    present = torch.ones(5, P, dtype=torch.float64)
+    present[1, 0] = present[4, 2] = 0.0
+    other, there = others(clip)
+    share = shares(present, other, there)
+    found = block(h, v, condition, clip, Company.of(geometries, other, share))
+    for i in range(5):
+        for frame in range(P):
+            normed = [block.norm(h[j, frame], condition[clip[j], frame]) for j in range(5)]
+            here = [j for j in range(5) if j != i and clip[j] == clip[i] and present[j, frame]]
+            here = here if present[i, frame] else []
+            messages, moved = torch.zeros(6).double(), torch.zeros(2, 4).double()
+            for j in here:
+                apart = [places[i, frame] - places[j, frame] for places in geometries]
+                near = torch.stack([torch.log1p(a.square().sum() / 1e-4) / 8 for a in apart])
+                message = block.message(block.own(normed[i]) + block.other(normed[j]) + block.apart(near))
+                gates = block.gates(message).unflatten(0, (3, 4))
+                away = [a / (1 + (a.square().sum() + 1e-4).sqrt()) for a in apart]
+                change = gates[0] * v[j, frame] + sum(
+                    g * a[:, None] for g, a in zip(gates[1:], away, strict=True)
+                )
+                messages, moved = messages + message / len(here), moved + change / len(here)
+            torch.testing.assert_close(found[0][i, frame], h[i, frame] + block.scalar(messages))
+            torch.testing.assert_close(found[1][i, frame], v[i, frame] + moved)
+
+
+def test_one_of_a_small_clip_hears_the_same_beside_a_large_one(awake):
+    case, small = make(), make(agents=5, seed=3)
+    mask = small.context.mask.clone()
+    mask[..., 1:] = 0.0
+    network = awake(SMALL.build(case.shapes))
+    alone = small.changed(mask=mask)
+    both = Case(
+        torch.cat((case.x, alone.x)),
+        torch.cat((case.level, alone.level)),
+        Context.cat([case.context, alone.context]),
+    )
+    torch.testing.assert_close(both.answer(network)[2:], alone.answer(network), rtol=0, atol=1e-12)

@@ -1,5 +1,7 @@
 """Planted errors of the process room: (file, line as written, line with the error); fast tests kill each."""
 
+_MEASURED = "src/rheos/process/noise/measured.py"
+
 PLANTED = [
     (
         "src/rheos/process/schedule/cosine.py",
@@ -221,6 +223,14 @@ PLANTED = [
         "(lag - 1.0).abs()",
         "(lag - 1.0).clamp(min=0.0)",
     ),
+    (_MEASURED, "covariance = values.T @ values / both", "covariance = values.T @ values / len(values)"),
+    ("src/rheos/process/process.py", "present.flip(1).cumsum(1).flip(1) > 0", "present.cumsum(1) > 0"),
+    (_MEASURED, "size.clamp(min=0.0)", "size.abs()"),
+    (_MEASURED, "found[-count:, -count:] =", "found[:count, :count] ="),
+    (_MEASURED, "covariance / (root[:, None] * root)", "covariance / root"),
+    (_MEASURED, "with_jitter(whole / (root[:, None] * root), _JITTER)", "whole / (root[:, None] * root)"),
+    ("src/rheos/process/recipes.py", 'own._with("prior", u0[:, known:])', 'own._with("prior", u0)'),
+    ("src/rheos/process/recipes.py", 'self._with("noise", u0[:, known:])', 'self._with("noise", u0)'),
     (
         "src/rheos/process/noise/fractional_brownian.py",
         "torch.arange(1, frames + 1, dtype=torch.float64)",

@@ -15,14 +15,17 @@ from rheos.process.noise import (
     NOISES,
     FractionalBrownian,
     FractionalGaussian,
+    Measured,
     OrnsteinUhlenbeck,
     Periodic,
     SquaredExponential,
     White,
 )
+from rheos.process.recipes import Plain
 from rheos.process.schedule import CondOT, Cosine
 
 FRAMES, HISTORY = 7, 3
+LAST = ((1.0, 0.8, 0.5), (0.8, 1.0, 0.9), (0.5, 0.9, 1.0))
 CORRELATIONS = {
     OrnsteinUhlenbeck(length=3.0): lambda i, j: math.exp(-abs(i - j) / 3.0),
     SquaredExponential(length=1.5, jitter=1e-3): lambda i, j: (
@@ -37,6 +40,7 @@ CORRELATIONS = {
     FractionalBrownian(hurst=0.3): lambda i, j: (
         0.5 * ((i + 1) ** 0.6 + (j + 1) ** 0.6 - abs(i - j) ** 0.6) / ((i + 1) ** 0.3 * (j + 1) ** 0.3)
     ),
+    Measured(rows=LAST): lambda i, j: LAST[i - 4][j - 4] if min(i, j) > 3 else float(i == j),
 }
 every = pytest.mark.parametrize("noise", CORRELATIONS, ids=lambda n: n.name())
 
@@ -163,3 +167,62 @@ def test_straight_paths_from_that_prior_are_tsflow():
     end = process.coordinates.to_seen(base, t, context)
     expected = torch.where(field[..., None] > 0, (1 - t) * x0 + t * end, x0)
     torch.testing.assert_close(seen, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_what_is_measured_is_the_correlation_of_the_data_and_whitens_them():
+    factor = torch.linalg.cholesky(torch.tensor(LAST, dtype=torch.float64))
+    clips = torch.einsum("ij,bjdn->bidn", factor, number(0, 20000, 3, 2, 2)) * torch.tensor(
+        [0.5, 1.0, 3.0]
+    ).double().reshape(3, 1, 1)
+    found = Measured.of(clips)
+    rows = torch.tensor(found.rows, dtype=torch.float64)
+    # 80000 entries: each correlation is within 6 standard errors, but for the jitter.
+    torch.testing.assert_close(rows, torch.tensor(LAST).double(), rtol=0, atol=6 / 80000**0.5 + 1e-3)
+    assert Measured.of(clips[..., :1]) != found
+    # Who leaves is counted while he is there.
+    gone = clips.clone()
+    gone[:10000, 2] = torch.nan
+    part = torch.tensor(Measured.of(gone).rows, dtype=torch.float64)
+    torch.testing.assert_close(part, rows, rtol=0, atol=0.03)
+    scaled = clips / torch.tensor([0.5, 1.0, 3.0]).double().reshape(3, 1, 1)
+    prior = GaussianProcess(prior=found)
+    whole = torch.cat((number(1, 20000, 2, 2, 2), scaled), 1)
+    u = prior.to_canonical(whole, torch.zeros((), dtype=torch.float64), Context())
+    flat = u.movedim(1, -1).reshape(-1, 5)
+    # The jitter adds a twentieth to the last mode, whose variance is 0.02.
+    torch.testing.assert_close(flat.T @ flat / len(flat), torch.eye(5).double(), rtol=0, atol=0.08)
+
+
+def test_frames_that_were_not_seen_together_still_give_a_law():
+    clips = number(3, 400, 3, 1)
+    clips[:, 1] = clips[:, 0] + 1e-3 * clips[:, 1]
+    clips[:200, 2] = clips[:200, 0]
+    clips[200:, 2] = -clips[200:, 1]
+    clips[:200, 1], clips[200:, 0] = torch.nan, torch.nan
+    matrix = Measured.of(clips).correlation(3)
+    # Pairs that contradict each other, 1, 1 and -1: the nearest law has a mode of no variance.
+    assert 5e-4 < torch.linalg.eigvalsh(matrix).min() < 2e-3
+    torch.testing.assert_close(matrix.diagonal(), torch.ones(3).double())
+
+
+def test_a_measured_prior_is_taken_from_the_future_frames_once():
+    clips = number(5, 300, FRAMES, 2)
+    clips[:, HISTORY:] = clips[:, HISTORY:].cumsum(1)
+    clips[::3, -1] = torch.nan
+    recipe = GaussianProcessPrior(prior=Measured())
+    found = recipe.estimate(clips, Key.of(0), HISTORY)
+    assert found.prior == Measured.of(clips[:, HISTORY:])
+    assert len(found.prior.rows) == FRAMES - HISTORY
+    assert found.estimate(2 * clips.flip(1), Key.of(0), HISTORY) == found
+    plain = Plain(noise=Measured()).estimate(clips, Key.of(0), HISTORY)
+    assert plain.noise == found.prior
+    assert Plain().estimate(clips, Key.of(0), HISTORY) == Plain()
+    torch.testing.assert_close(Measured().correlation(4), torch.eye(4).double())
+
+
+@pytest.mark.parametrize(
+    "rows", [((1.0, 0.5),), ((1.0, 2.0), (2.0, 1.0)), ((1.0, 0.1), (0.2, 1.0)), ((2.0,),)]
+)
+def test_rows_that_are_no_correlation_are_refused(rows):
+    with pytest.raises(ValueError, match="rows must be"):
+        Measured(rows=rows)

@@ -171,7 +171,10 @@ class Fitting:
     def _estimate(self, model: FittedModel, clip: Tensor, context: Context) -> None:
         """Let the process take from the data what it has to, and write it into the model's recipe."""
         u0 = model.continuous.process.canonical(clip, context)
-        chosen = self.recipe.process.estimate(u0, Key.of(self.recipe.seed, 1, "process"))
+        if context.mask is not None:
+            u0 = torch.where(context.mask > 0, u0, torch.nan)
+        key = Key.of(self.recipe.seed, 1, "process")
+        chosen = self.recipe.process.estimate(u0, key, context.history_frames)
         if chosen != self.recipe.process:
             model.recipe = self.recipe.model_copy(update={"process": chosen})
             model.denoiser = denoiser_of(model.recipe, model.denoiser.network)

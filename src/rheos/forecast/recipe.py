@@ -334,9 +334,14 @@ def propose(
         "network": {"kind": _NETWORK_OF.get(layout.kind, "field")},
     }
     if agents:
-        # What turns with space: one scale for all axes, and an anchor that adds up places.
+        # What turns with space: one scale for all axes, an anchor that adds up places, and no calibration,
+        # which would move each axis by itself.
         isotropic = {"kind": "scale", "isotropic": True}
         proposal |= {"anchor": {"kind": "geometric"}, "codec": [isotropic], "lags": []}
+        proposal |= {"calibration": {"kind": "none"}}
+        # Paths are smooth: noise as smooth as they are leaves the network what a Gaussian does not tell.
+        prior = {"prior": {"kind": "measured"}, "schedule": {"kind": "cosine"}}
+        proposal |= {"process": {"kind": "gaussian_process", **prior}}
     late = late_columns(dataset)
     if late:
         proposal["late"] = late

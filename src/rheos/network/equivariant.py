@@ -17,10 +17,18 @@ from torch.nn import functional
 from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.network.embedding import LevelEmbedding, PositionEmbedding, stacked
-from rheos.network.equivariant_block import AlongFrames, AmongAgents, WithinNode, lengths
+from rheos.network.equivariant_block import (
+    AlongFrames,
+    AmongAgents,
+    Company,
+    RowNorm,
+    WithinNode,
+    lengths,
+)
 from rheos.network.inputs import frame_inputs, given, over_clip, until_of
 from rheos.network.linear_path import LinearPath
-from rheos.network.modulation import AdaptiveNorm, zeroed
+from rheos.network.modulation import zeroed
+from rheos.network.nearest import nearest, shares
 from rheos.network.shapes import Shapes
 
 
@@ -31,7 +39,16 @@ class EquivariantNet(nn.Module):
     """
 
     def __init__(
-        self, shapes: Shapes, *, width: int, vectors: int, depth: int, heads: int, expansion: int, rank: int
+        self,
+        shapes: Shapes,
+        *,
+        width: int,
+        vectors: int,
+        depth: int,
+        heads: int,
+        expansion: int,
+        rank: int,
+        neighbors: int,
     ) -> None:
         """Build for clips of the given shapes.
 
@@ -43,9 +60,10 @@ class EquivariantNet(nn.Module):
             heads: attention heads.
             expansion: hidden size of the perceptrons, in widths.
             rank: rank of the linear path.
+            neighbors: how many others an agent hears at most.
         """
         super().__init__()
-        self.shapes, self.two_levels = shapes, shapes.two_levels
+        self.shapes, self.two_levels, self.neighbors = shapes, shapes.two_levels, neighbors
         self.constants = shapes.static // shapes.space[0]
         self.of_frames = shapes.model_copy(update={"static": 0})
         count = 2 + shapes.lags
@@ -58,7 +76,7 @@ class EquivariantNet(nn.Module):
         self.among = nn.ModuleList(AmongAgents(width, vectors, geometries) for _ in range(depth))
         self.along = nn.ModuleList(AlongFrames(width, vectors, heads, shapes.frames) for _ in range(depth))
         self.within = nn.ModuleList(WithinNode(width, vectors, expansion) for _ in range(depth))
-        self.final = AdaptiveNorm(width, width)
+        self.final = RowNorm(width, width)
         self.weigh = nn.Linear(width, vectors)
         self.leave = zeroed(nn.Linear(vectors, 1, bias=False))
         self.linear = LinearPath(
@@ -71,13 +89,13 @@ class EquivariantNet(nn.Module):
         return self.within
 
     def _condition(self, x: Tensor, level: Tensor, context: Context, until: Tensor | None) -> Tensor:
-        """What each frame is told, `(b, f, 1, width)`."""
+        """What each frame is told, `(b, f, width)`."""
         known = [each for each in (level, until) if each is not None]
         levels = [part for each in known for part in (each, each.amin(1, keepdim=True).expand_as(each))]
         leads = torch.arange(x.shape[1], device=x.device, dtype=x.dtype) - self.shapes.history
         told = frame_inputs(x, level, replace(context, static=None), self.of_frames)
         found = self.embed_level(stacked(*levels)) + self.embed_frames(told)
-        return (found + self.embed_position(leads))[:, :, None]
+        return found + self.embed_position(leads)
 
     def forward(self, x: Tensor, level: Tensor, context: Context, until: Tensor | None = None) -> Tensor:
         """Map a seen clip `(b, f, space, agent)` and its level `(b, f)` to the clip's shape.
@@ -92,105 +110,125 @@ class EquivariantNet(nn.Module):
                 f"a clip of shape {tuple(x.shape)} reached an equivariant network built for "
                 f"{self.shapes.frames} frames of agents; build it with the Shapes of this data."
             )
-        mask = x.new_ones(x.shape) if context.mask is None else given(context.mask, x.shape, "mask", x)
         level = level.to(dtype=x.dtype, device=x.device).expand(x.shape[:2])
         until = until_of(until, level[..., None], x, self.shapes)
         until = None if until is None else until[..., 0]
         condition = self._condition(x, level, context, until)
         lowest = (level.amin(1, keepdim=True), None if until is None else until.amin(1, keepdim=True))
-        present = mask.amin(2)
-        constants = given(context.static, (len(x), self.constants * x.shape[3]), "constants of agents", x)
-        nodes = _Nodes(
-            present,
-            constants.reshape(len(x), self.constants, x.shape[3]).transpose(1, 2),
-            *self._vectors(x, present, context),
-        )
-        seen = (present > 0).any(1)
-        most = int(seen.sum(1).max())
-        if most == seen.shape[1]:
-            return self._answer(nodes, condition, *lowest).transpose(2, 3)
-        # Agents who are not there cost as much as others: only as many are looked at as are in one clip.
-        who = torch.argsort(seen.to(torch.uint8), dim=1, descending=True, stable=True)[:, :most]
-        answer = torch.zeros_like(x)
-        if most:
-            found = self._answer(nodes.pick(who), condition, *lowest).transpose(2, 3)
-            answer.scatter_(3, who[:, None, None].expand(found.shape), found)
-        return answer
+        rows = self._rows(x, context)
+        answer = x.new_zeros(len(x), x.shape[3], *x.shape[1:3])
+        if len(rows.clip):
+            answer = answer.index_put((rows.clip, rows.agent), self._answer(rows, condition, *lowest))
+        return answer.permute(0, 2, 3, 1)
 
-    def _vectors(self, x: Tensor, present: Tensor, context: Context) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Places, their origins `(b, f, n, d)`, the scale `(b, f, n, 1)` and vectors `(b, f, n, k, d)`."""
-        shapes, here = self.shapes, present[..., None]
-        past = slice(0, shapes.history)
-        places = x.transpose(2, 3)
-        history = given(context.history, (len(x), shapes.history, *x.shape[2:]), "history", x).transpose(2, 3)
-        if shapes.anchor:
-            origin = given(context.anchor, x.shape, "anchor", x).transpose(2, 3)
-            scale = x.new_ones(()) if context.anchor_scale is None else context.anchor_scale
-            scale = scale.expand(x.shape).square().mean(2)[..., None].sqrt()
-        else:
-            known, of = (history, here[:, past]) if shapes.history else (places, here)
-            center = (known * of).sum((1, 2), keepdim=True) / of.sum((1, 2), keepdim=True).clamp(min=1)
-            origin, scale = center.expand(places.shape), x.new_ones((*present.shape, 1))
+    def _rows(self, x: Tensor, context: Context) -> "_Rows":
+        """The agents of all clips that are there in some frame."""
+        shapes = self.shapes
+        mask = x.new_ones(x.shape) if context.mask is None else given(context.mask, x.shape, "mask", x)
+        history = given(context.history, (len(x), shapes.history, *x.shape[2:]), "history", x)
         lags = given(context.lagged, (*x.shape[:2], shapes.lags, *x.shape[2:]), "lagged values", x)
-        lags = lags.permute(0, 1, 4, 2, 3)
-        known_lag = (lags != 0).any(-1, keepdim=True)
-        found = [
-            (places - origin) / scale * here,
-            over_clip((history - origin[:, past]) / scale[:, past], x.shape[1]) * here,
-        ]
-        late = (lags - origin[:, :, :, None]) / scale[..., None] * known_lag * here[..., None]
-        return places, origin, scale, torch.cat((torch.stack(found, dim=3), late), dim=3)
+        constants = given(context.static, (len(x), self.constants * x.shape[3]), "constants of agents", x)
+        present = mask.amin(2)
+        clip, agent = (present > 0).any(1).nonzero(as_tuple=True)
 
-    def _answer(self, nodes: "_Nodes", condition: Tensor, level: Tensor, until: Tensor | None) -> Tensor:
-        """Canonical vectors `(b, f, n, d)`, from the clip's lowest levels `(b, 1)`."""
-        present, given = nodes.present, nodes.vectors
-        pairs = present[..., :, None] * present[..., None, :]
-        pairs = pairs * (1 - torch.eye(present.shape[2], dtype=pairs.dtype, device=pairs.device))
-        pairs = pairs / pairs.sum(-1, keepdim=True).clamp(min=1)
-        geometries = [nodes.places, nodes.origin] if self.shapes.anchor else [nodes.places]
-        apart = [part[:, :, :, None] - part[:, :, None] for part in geometries]
-        h, v = self.embed_node(nodes.numbers) + condition, self.enter(given.transpose(3, 4)).transpose(3, 4)
+        def of(values: Tensor) -> Tensor:
+            """Rows `(r, ...)` of values `(b, ..., n)`."""
+            return values.movedim(-1, 1)[clip, agent]
+
+        if shapes.anchor:
+            origin = of(given(context.anchor, x.shape, "anchor", x))
+            scale = x.new_ones(()) if context.anchor_scale is None else context.anchor_scale
+            scale = of(scale.expand(x.shape)).square().mean(2, keepdim=True).sqrt()
+        else:
+            known, here = (history, present[:, : shapes.history]) if shapes.history else (x, present)
+            here = here[:, :, None]
+            center = (known * here).sum((1, 3)) / here.sum((1, 3)).clamp(min=1)
+            origin = center[clip][:, None].expand(-1, x.shape[1], -1)
+            scale = x.new_ones((*origin.shape[:2], 1))
+        here, places, past = of(present), of(x), of(history)
+        return _Rows(
+            clip=clip,
+            agent=agent,
+            present=here,
+            constants=of(constants.reshape(len(x), self.constants, x.shape[3])),
+            places=places,
+            past=past,
+            origin=origin,
+            scale=scale,
+            vectors=_vectors(places, past, of(lags), origin, scale) * here[..., None, None],
+        )
+
+    def _company(self, rows: "_Rows") -> Company:
+        """Whom each row hears."""
+        past = slice(0, self.shapes.history or None)
+        places = rows.origin if self.shapes.anchor else rows.places
+        known = rows.past if self.shapes.history else places
+        other, there = nearest(rows.clip, known, rows.present[:, past], self.neighbors)
+        geometries = [rows.places, rows.origin] if self.shapes.anchor else [rows.places]
+        return Company.of(geometries, other, shares(rows.present, other, there))
+
+    def _answer(self, rows: "_Rows", condition: Tensor, level: Tensor, until: Tensor | None) -> Tensor:
+        """Canonical vectors `(r, f, d)`, from the clips' lowest levels `(b, 1)`."""
+        clip, company = rows.clip, self._company(rows)
+        h = self.embed_node(rows.numbers) + condition.index_select(0, clip)
+        v = self.enter(rows.vectors)
         condition = functional.silu(condition)
         for among, along, within in zip(self.among, self.along, self.within, strict=True):
-            h, v = among(h, v, condition, apart, pairs)
-            h, v = along(h, v, condition, present)
-            h, v = within(h, v, condition)
-        weighed = self.weigh(self.final(h, condition))[..., None] * v
-        answer = self.leave(weighed.transpose(3, 4))[..., 0]
-        others = torch.einsum("bfij,bfjkd->bfikd", pairs, given)
-        lines = torch.cat((given, others), dim=3).permute(0, 2, 4, 1, 3)
-        linear = self.linear(lines.flatten(3).flatten(1, 2), level, until=until)
-        linear = linear.unflatten(1, lines.shape[1:3]).permute(0, 3, 1, 2)
-        return (answer + linear) * present[..., None]
+            h, v = among(h, v, condition, clip, company)
+            h, v = along(h, v, condition, clip, rows.present)
+            h, v = within(h, v, condition, clip)
+        weighed = self.weigh(self.final.of_rows(h, condition, clip))[..., None, :] * v
+        answer = self.leave(weighed)[..., 0]
+        heard = (company.share[..., None] * company.heard(rows.vectors)).sum(1)
+        lines = torch.cat((rows.vectors, heard), dim=3).transpose(1, 2).flatten(2)
+        ends = None if until is None else until.index_select(0, clip)
+        linear = self.linear(lines, level.index_select(0, clip), until=ends).transpose(1, 2)
+        return (answer + linear) * rows.present[..., None]
+
+
+def _vectors(places: Tensor, past: Tensor, lags: Tensor, origin: Tensor, scale: Tensor) -> Tensor:
+    """Deviations from the origin `(r, f, d, k)` of clip, history and lagged values `(r, f, k, d)`."""
+    frames = past.shape[1]
+    known_lag = (lags != 0).any(-1, keepdim=True)
+    late = (lags - origin[:, :, None]) / scale[..., None] * known_lag
+    own = (places - origin) / scale
+    known = over_clip((past - origin[:, :frames]) / scale[:, :frames], places.shape[1])
+    return torch.cat((torch.stack((own, known), dim=3), late.transpose(2, 3)), dim=3)
 
 
 @dataclass(frozen=True, slots=True)
-class _Nodes:
-    """What is known of every agent in every frame, and of its constants `(b, n, k)`."""
+class _Rows:
+    """What is known of the agents of all clips, one after the other.
 
+    Attributes:
+        clip: of each row `(r)`, rising.
+        agent: its place among the agents of its clip `(r)`.
+        present: `(r, f)`.
+        constants: `(r, k)`.
+        places: of the clip `(r, f, d)`.
+        past: of the history `(r, P, d)`.
+        origin: what vectors are told from, `(r, f, d)`.
+        scale: and in units of, `(r, f, 1)`.
+        vectors: `(r, f, d, k)`.
+    """
+
+    clip: Tensor
+    agent: Tensor
     present: Tensor
     constants: Tensor
     places: Tensor
+    past: Tensor
     origin: Tensor
     scale: Tensor
     vectors: Tensor
 
-    def pick(self, who: Tensor) -> "_Nodes":
-        """Some agents `(b, m)` of every clip."""
-        parts = (self.present, self.places, self.origin, self.scale, self.vectors)
-        rows = torch.arange(len(who), device=who.device)[:, None]
-        present, places, origin, scale, vectors = (
-            part.transpose(1, 2)[rows, who].transpose(1, 2) for part in parts
-        )
-        return _Nodes(present, self.constants[rows, who], places, origin, scale, vectors)
-
     @property
     def numbers(self) -> Tensor:
-        """What does not turn with the agents, `(b, f, n, k)`: who is there, sizes, angles and constants."""
+        """What does not turn with the agents, `(r, f, k)`: who is there, sizes, angles and constants."""
         pairs = torch.triu_indices(self.vectors.shape[3], self.vectors.shape[3], 1)
-        first, second = self.vectors[..., pairs[0], :], self.vectors[..., pairs[1], :]
-        norms = (first.square().sum(-1) * second.square().sum(-1)).sqrt()
-        angles = (first * second).sum(-1) / (1 + norms)
-        constants = self.constants[:, None].expand(-1, self.present.shape[1], -1, -1)
+        first, second = self.vectors[..., pairs[0]], self.vectors[..., pairs[1]]
+        norms = (first.square().sum(-2) * second.square().sum(-2)).sqrt()
+        angles = (first * second).sum(-2) / (1 + norms)
+        constants = self.constants[:, None].expand(-1, self.present.shape[1], -1)
         alone = torch.stack((self.present, self.scale[..., 0].log()), dim=-1)
-        return torch.cat((alone, lengths(self.vectors), angles, constants), dim=-1)
+        return torch.cat((alone, lengths(self.vectors, axis=-2), angles, constants), dim=-1)

@@ -7,7 +7,12 @@ Among agents of a frame (EGNN, arXiv:2102.09844, eqs. 3-6, with vectors as in Pa
 
 along the frames of an agent, attention by h that also mixes V (GeoTDM, arXiv:2410.13027, section 4.2); then
 h += f(h, |W V|), V += g(h) W V. No block has a bias on V, nor mixes its axes.
+
+A row is an agent of a clip; the agents of all clips lie one after the other, so that nobody is computed who
+is not there. Rows are told the condition of their clip.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +23,48 @@ from rheos.network.modulation import AdaptiveNorm, zeroed
 _NEAR = 1e-4
 
 
-def lengths(vectors: Tensor) -> Tensor:
-    """Squared lengths of vectors `(..., d)`, on a scale that keeps sizes apart and small."""
-    square = vectors.square().sum(-1)
+def lengths(vectors: Tensor, axis: int = -1) -> Tensor:
+    """Squared lengths of vectors along `axis`, on a scale that keeps sizes apart and small."""
+    square = vectors.square().sum(axis)
     return torch.log1p(square / _NEAR) / 8
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Whom each row hears, the same in all blocks.
+
+    Attributes:
+        other: rows of the others `(r, k)`.
+        share: of each in the mean, `(r, k, f, 1)`, 0 where one of the two is not there.
+        near: sizes of x_i - x_j for each geometry `(r, k, f, geometries)`.
+        away: (x_i - x_j) / (1 + |x_i - x_j|) for each geometry `(r, k, f, d, 1)`.
+    """
+
+    other: Tensor
+    share: Tensor
+    near: Tensor
+    away: tuple[Tensor, ...]
+
+    @classmethod
+    def of(cls, geometries: list[Tensor], other: Tensor, share: Tensor) -> "Company":
+        """From places `(r, f, d)` of each geometry."""
+        apart = [places[:, None] - places[other] for places in geometries]
+        near = torch.stack([lengths(part) for part in apart], dim=-1)
+        away = (part / (1 + (part.square().sum(-1, keepdim=True) + _NEAR).sqrt()) for part in apart)
+        return cls(other, share[..., None], near, tuple(part[..., None] for part in away))
+
+    def heard(self, values: Tensor) -> Tensor:
+        """What belongs to the others, `(r, k, ...)`, of the rows' values `(r, ...)`."""
+        return values.index_select(0, self.other.flatten()).unflatten(0, self.other.shape)
+
+
+class RowNorm(AdaptiveNorm):
+    """Layer normalization of rows, then the scale and shift of the condition of their clip."""
+
+    def of_rows(self, h: Tensor, condition: Tensor, clip: Tensor) -> Tensor:
+        """Map `(r, f, width)`; the condition `(b, f, condition)`, the clip of each row `(r)`."""
+        scale, shift = self.modulation(condition).index_select(0, clip).chunk(2, dim=-1)
+        return torch.addcmul(shift, self.norm(h), 1 + scale)
 
 
 class AmongAgents(nn.Module):
@@ -29,7 +72,7 @@ class AmongAgents(nn.Module):
 
     def __init__(self, width: int, vectors: int, geometries: int) -> None:
         super().__init__()
-        self.norm = AdaptiveNorm(width, width)
+        self.norm = RowNorm(width, width)
         self.own = nn.Linear(width, width)
         self.other = nn.Linear(width, width, bias=False)
         self.apart = nn.Linear(geometries, width, bias=False)
@@ -38,29 +81,25 @@ class AmongAgents(nn.Module):
         self.gates = zeroed(nn.Linear(width, vectors * (1 + geometries)))
 
     def forward(
-        self, h: Tensor, v: Tensor, condition: Tensor, apart: list[Tensor], pairs: Tensor
+        self, h: Tensor, v: Tensor, condition: Tensor, clip: Tensor, company: Company
     ) -> tuple[Tensor, Tensor]:
         """Add what the others say.
 
         Args:
-            h: numbers `(b, f, n, width)`.
-            v: vectors `(b, f, n, vectors, d)`.
-            condition: `(b, f, 1, width)`.
-            apart: for each geometry x_i - x_j `(b, f, n, n, d)`.
-            pairs: share of each pair in the mean `(b, f, n, n)`, 0 for an agent and itself.
+            h: numbers `(r, f, width)`.
+            v: vectors `(r, f, d, vectors)`.
+            condition: `(b, f, width)`.
+            clip: of each row, `(r)`.
+            company: whom each row hears.
         """
-        normed = self.norm(h, condition)
-        near = torch.stack([lengths(part) for part in apart], dim=-1)
-        message = self.message(
-            self.own(normed)[:, :, :, None] + self.other(normed)[:, :, None] + self.apart(near)
-        )
-        kept = pairs[..., None]
-        gates = (self.gates(message) * kept).unflatten(-1, (-1, v.shape[3]))
-        v = v + torch.einsum("bfijc,bfjcd->bficd", gates[..., 0, :], v)
-        for place, part in enumerate(apart):
-            unit = part / (1 + (part.square().sum(-1, keepdim=True) + _NEAR).sqrt())
-            v = v + torch.einsum("bfijc,bfijd->bficd", gates[..., 1 + place, :], unit)
-        return h + self.scalar((message * kept).sum(3)), v
+        normed = self.norm.of_rows(h, condition, clip)
+        said = self.own(normed)[:, None] + company.heard(self.other(normed)) + self.apart(company.near)
+        message = self.message(said)
+        gates = (self.gates(message) * company.share)[..., None, :].split(v.shape[3], dim=-1)
+        moved = gates[0] * company.heard(v)
+        for gate, away in zip(gates[1:], company.away, strict=True):
+            moved = torch.addcmul(moved, gate, away)
+        return h + self.scalar((message * company.share).sum(1)), v + moved.sum(1)
 
 
 class AlongFrames(nn.Module):
@@ -69,25 +108,29 @@ class AlongFrames(nn.Module):
     def __init__(self, width: int, vectors: int, heads: int, frames: int) -> None:
         super().__init__()
         self.heads = heads
-        self.norm = AdaptiveNorm(width, width)
+        self.norm = RowNorm(width, width)
         self.parts = nn.Linear(width, 3 * width)
         self.lag = nn.Parameter(torch.zeros(heads, 2 * frames - 1))
         self.out = zeroed(nn.Linear(width, width))
         self.mix = nn.Linear(vectors, vectors, bias=False)
         self.merge = zeroed(nn.Linear(vectors, vectors, bias=False))
 
-    def forward(self, h: Tensor, v: Tensor, condition: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Add what the other frames say; frames `present` `(b, f, n)` is 0 in say nothing."""
-        query, key, value = self.parts(self.norm(h, condition)).unflatten(-1, (3, self.heads, -1)).unbind(3)
-        logits = torch.einsum("btnhk,bsnhk->bnhts", query, key) / query.shape[-1] ** 0.5
+    def forward(
+        self, h: Tensor, v: Tensor, condition: Tensor, clip: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Add what the other frames say; frames `present` `(r, f)` is 0 in say nothing."""
+        parts = self.parts(self.norm.of_rows(h, condition, clip)).unflatten(-1, (3, self.heads, -1))
+        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
+        logits = query @ key.mT / query.shape[-1] ** 0.5
         steps = torch.arange(h.shape[1], device=h.device)
         logits = logits + self.lag[:, steps[:, None] - steps + len(steps) - 1]
-        absent = present.transpose(1, 2)[:, :, None, None] == 0
+        absent = present[:, None, None] == 0
         weights = torch.softmax(logits.masked_fill(absent, -1e4), dim=-1).masked_fill(absent, 0.0)
-        found = torch.einsum("bnhts,bsnhk->btnhk", weights, value).flatten(3)
-        mixed = self.mix(v.transpose(3, 4)).unflatten(-1, (self.heads, -1))
-        moved = torch.einsum("bnhts,bsndhc->btndhc", weights, mixed).flatten(4)
-        return h + self.out(found), v + self.merge(moved).transpose(3, 4)
+        mixed = self.mix(v).unflatten(-1, (self.heads, -1)).permute(0, 3, 1, 2, 4)
+        both = weights @ torch.cat((value, mixed.flatten(3)), dim=-1)
+        found, moved = both.split((value.shape[-1], both.shape[-1] - value.shape[-1]), dim=-1)
+        moved = moved.unflatten(-1, mixed.shape[3:]).permute(0, 2, 3, 1, 4).flatten(3)
+        return h + self.out(found.transpose(1, 2).flatten(2)), v + self.merge(moved)
 
 
 class WithinNode(nn.Module):
@@ -95,7 +138,7 @@ class WithinNode(nn.Module):
 
     def __init__(self, width: int, vectors: int, expansion: int) -> None:
         super().__init__()
-        self.norm = AdaptiveNorm(width, width)
+        self.norm = RowNorm(width, width)
         self.mix = nn.Linear(vectors, vectors, bias=False)
         self.perceptron = nn.Sequential(
             nn.Linear(width + vectors, expansion * width),
@@ -103,9 +146,9 @@ class WithinNode(nn.Module):
             zeroed(nn.Linear(expansion * width, width + vectors)),
         )
 
-    def forward(self, h: Tensor, v: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Map numbers `(b, f, n, width)` and vectors `(b, f, n, vectors, d)`."""
-        mixed = self.mix(v.transpose(3, 4)).transpose(3, 4)
-        change = self.perceptron(torch.cat((self.norm(h, condition), lengths(mixed)), dim=-1))
-        scalar, gate = change.split((h.shape[-1], v.shape[3]), dim=-1)
-        return h + scalar, v + gate[..., None] * mixed
+    def forward(self, h: Tensor, v: Tensor, condition: Tensor, clip: Tensor) -> tuple[Tensor, Tensor]:
+        """Map numbers `(r, f, width)` and vectors `(r, f, d, vectors)`."""
+        mixed = self.mix(v)
+        told = torch.cat((self.norm.of_rows(h, condition, clip), lengths(mixed, axis=-2)), dim=-1)
+        scalar, gate = self.perceptron(told).split((h.shape[-1], v.shape[3]), dim=-1)
+        return h + scalar, torch.addcmul(v, gate[..., None, :], mixed)

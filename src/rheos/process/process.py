@@ -91,8 +91,9 @@ class Process(Method):
         u0 = torch.where(present, u0, 0.0)
         if self.coordinates.entrywise:
             return u0
-        # Each round settles one more missing frame, the oldest first.
-        for _ in range(int((~present).flatten(2).any(2).sum(1).max())):
+        # Each round settles one more missing frame, the oldest first; one with nothing after it tells nobody.
+        later = present.flip(1).cumsum(1).flip(1) > 0
+        for _ in range(int((~present & later).flatten(2).any(2).sum(1).max())):
             filled = torch.where(present, x0, self.read(u0, context))
             u0 = torch.where(present, self.coordinates.to_canonical(filled, zero, context), 0.0)
         return u0

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -10,7 +11,7 @@ from rheos.core.keys import Key
 from rheos.core.method import Method, one_of
 from rheos.process.coordinates import Anchored, Bridge, Coordinates, FrameMixing, GaussianProcess, Identity
 from rheos.process.coordinates.gaussian_process import AnyPrior
-from rheos.process.noise import NOISES, OrnsteinUhlenbeck, StudentT, White
+from rheos.process.noise import NOISES, Measured, OrnsteinUhlenbeck, StudentT, White
 from rheos.process.process import Process
 from rheos.process.schedule import (
     EDM,
@@ -48,14 +49,19 @@ class ProcessRecipe(Method, ABC):
     def build(self, anchored: bool = False) -> Process:
         """The process; with `anchored`, canonical clips are deviations from the context's anchor."""
 
-    def estimate(self, u0: Tensor, key: Key) -> "ProcessRecipe":
+    def estimate(self, u0: Tensor, key: Key, known: int = 0) -> "ProcessRecipe":
         """The recipe with what it takes from data filled in: itself, where it takes nothing.
 
         Args:
-            u0: canonical training clips `(n, f, *features)`, a few hundred.
+            u0: canonical training clips `(n, f, *features)`, a few hundred, NaN missing.
             key: one row.
+            known: how many frames are history.
         """
-        return self
+        return self if self.noise != Measured() else self._with("noise", u0[:, known:])
+
+    def _with(self, name: str, clips: Tensor) -> "ProcessRecipe":
+        """The recipe with a measured correlation along frames."""
+        return self.model_copy(update={name: Measured.of(clips)})
 
     def _process(self, schedule: Schedule, coordinates: Coordinates, anchored: bool) -> Process:
         whole = Anchored() * coordinates if anchored else coordinates
@@ -178,11 +184,12 @@ class LeastEnergy(ProcessRecipe):
     kind: Literal["kinetic_optimal"] = "kinetic_optimal"
     schedule: KineticOptimal = KineticOptimal()
 
-    def estimate(self, u0: Tensor, key: Key) -> "LeastEnergy":
+    def estimate(self, u0: Tensor, key: Key, known: int = 0) -> ProcessRecipe:
         """The path of these clips, unless one was given."""
+        own = super().estimate(u0, key, known)
         if self.schedule != KineticOptimal():
-            return self
-        return self.model_copy(update={"schedule": KineticOptimal.of(u0, key)})
+            return own
+        return own.model_copy(update={"schedule": KineticOptimal.of(torch.nan_to_num(u0), key)})
 
     def build(self, anchored: bool = False) -> Process:
         """The estimated path in plain coordinates; straight lines before any estimate."""
@@ -202,6 +209,11 @@ class GaussianProcessPrior(ProcessRecipe):
     kind: Literal["gaussian_process"] = "gaussian_process"
     prior: AnyPrior = OrnsteinUhlenbeck()
     schedule: AnySchedule = CondOT()
+
+    def estimate(self, u0: Tensor, key: Key, known: int = 0) -> ProcessRecipe:
+        """A measured prior, unless it was given: the correlation of these clips' future frames."""
+        own = super().estimate(u0, key, known)
+        return own if self.prior != Measured() else own._with("prior", u0[:, known:])
 
     def build(self, anchored: bool = False) -> Process:
         """Whitened along frames, inside the anchor's shift where there is one."""

@@ -23,7 +23,7 @@ from rheos.data.windows import WindowBatch
 CHUNK_BYTES = 64 * 2**20
 _CELL_FLOOR = 0.05
 _RHYTHM_WINDOWS = 3000
-_UNREST_WINDOWS, _UNREST_BLOCKS = 2000, 6
+_UNREST_WINDOWS, UNREST_BLOCKS = 2000, 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ def _unrest(source: WindowSource, indices: np.ndarray, fitted: FittedAnchor) -> 
     if not size:
         return None
     sequence, origin = np.concatenate(block, axis=1)
-    of_time = blocks_of(sequence, origin, _UNREST_BLOCKS)
+    of_time = blocks_of(sequence, origin, UNREST_BLOCKS)
     return Unrest.measure(np.concatenate(size), np.concatenate(square), np.concatenate(count), of_time)
 
 

@@ -5,10 +5,15 @@
 j the other agents. The weights of all places add up to 1, and they are numbers: what turns, shifts or
 reorders the agents does the same to their anchors (as the learned prior of GeoTDM does, Han et al. 2024,
 arXiv:2410.13027). The weights solve least squares over the training windows, pooled over agents and axes,
-for each number of frames that an agent has been there. The scale, too, is one number a frame.
+for each number of frames that an agent has been there. The scale, too, is one number a frame for each, times
+
+    (q_j / q)^beta,    q_j^2 = mean_p |x_jp - x_j,p-1|^2
+
+the agent's pace over the history against the usual one: who stands is foreseen better than who runs. beta is
+the power of most Gaussian likelihood, and 0 unless it surely helps (as in `unrest.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,8 +21,10 @@ from pydantic import Field
 
 from rheos.core.errors import IncompatibleError
 from rheos.data.anchor.base import (
+    UNREST_BLOCKS,
     Anchor,
     FittedAnchor,
+    blocks_of,
     chunks,
     history_squares,
     last_observed,
@@ -25,10 +32,14 @@ from rheos.data.anchor.base import (
     squares,
     whole_scale,
 )
+from rheos.data.anchor.unrest import Unrest
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 
 _OF_OTHERS = 2
+# Errors of as many agents tell their size; of fewer, those of all do.
+_ENOUGH = 60
+_TINY = 1e-12
 
 
 class Geometric(Anchor):
@@ -37,12 +48,14 @@ class Geometric(Anchor):
     Attributes:
         reach: how many of the last frames are looked at.
         penalty: of the squared weights, as a share of the mean square of what they weigh.
+        pace: whether the scale may follow how fast an agent moves.
         most_windows: how many training windows are looked at.
     """
 
     kind: Literal["geometric"] = "geometric"
     reach: int = Field(default=12, ge=1)
     penalty: float = Field(default=1e-6, gt=0)
+    pace: bool = True
     most_windows: int = 4000
 
     def measure(self, source: WindowSource, indices: np.ndarray) -> "FittedGeometric":
@@ -59,23 +72,33 @@ class Geometric(Anchor):
         used = scattered(indices, self.most_windows)
         reach = min(self.reach, source.spec.history)
         weights = self._solve(source, used, reach)
-        plain = FittedGeometric(scale=np.ones(0, np.float32), weights=weights)
-        future, past = (np.zeros((2, n, 1, 1)) for n in (source.spec.horizon, source.spec.history))
+        plain = FittedGeometric(scale=np.ones(0, np.float32), weights=weights, seen=np.ones((0, 0)))
+        horizon = source.spec.horizon
+        # By the number of frames seen; who comes later has no place to start from, and is not forecast.
+        future, past = np.zeros((reach + 1, 2, horizon)), np.zeros((2, source.spec.history, 1, 1))
         for batch in chunks(source, used):
-            # Who comes later has no place to start from, and is not forecast.
-            here = (features(batch.history, 1)[1] > 0)[:, None, None]
-            error = np.where(here, batch.future - plain.future(batch), np.nan)
-            future += squares(error).sum((2, 3), keepdims=True)
+            stayed = features(batch.history, reach)[1]
+            error = (batch.future - plain.future(batch)).transpose(0, 3, 2, 1)
+            for frames in range(1, reach + 1):
+                future[frames] += squares(error[stayed == frames].reshape(-1, horizon))
             past += history_squares(batch.history).sum((2, 3), keepdims=True)
-        return FittedGeometric(scale=whole_scale(future, past), weights=weights)
+        scale = whole_scale(future.sum(0)[:, :, None, None], past)
+        whole = np.maximum(scale[-horizon:, 0, 0], _TINY)
+        square, count = future[1:, 0], future[1:, 1]
+        own = np.sqrt(square / np.maximum(count, 1)) / whole
+        seen = np.where((count >= _ENOUGH) & (own > 0), own, 1.0)
+        return FittedGeometric(scale=scale, weights=weights, seen=seen)
 
     def fit(self, source: WindowSource, indices: np.ndarray) -> "FittedGeometric":
-        """As :meth:`measure`: a rhythm of its own for each axis would not turn with space."""
-        return self.measure(source, indices)
+        """As :meth:`measure`, then the pace; a rhythm of its own for each axis would not turn with space."""
+        fitted = self.measure(source, indices)
+        if not self.pace:
+            return fitted
+        return replace(fitted, unrest=_unrest(source, scattered(indices, self.most_windows), fitted))
 
     def rebuild(self, scale: np.ndarray, numbers: dict[str, np.ndarray]) -> "FittedGeometric":
         """The inverse of `numbers`."""
-        return FittedGeometric(scale=scale, weights=numbers["weights"])
+        return FittedGeometric(scale=scale, weights=numbers["weights"], seen=numbers["seen"])
 
     def _solve(self, source: WindowSource, indices: np.ndarray, reach: int) -> np.ndarray:
         """Weights `(reach, reach - 1 + 2, S)` by the number of last frames seen, 0 where not used."""
@@ -103,6 +126,33 @@ class Geometric(Anchor):
         floor = np.where(mean > 0, self.penalty * mean, 1.0)[..., None, None] * np.eye(size)
         found = np.linalg.solve(gram + floor, (moment * used[:, None])[..., None])[..., 0]
         return found.swapaxes(1, 2)
+
+
+def pace(history: np.ndarray) -> np.ndarray:
+    """q, the root mean square of an agent's steps in the history `(b, P, d, n)`: `(b, n)`, NaN where none."""
+    square = (np.diff(history.astype(np.float64), axis=1) ** 2).sum(2)
+    seen = np.isfinite(square)
+    count = seen.sum(1)
+    mean = np.where(seen, square, 0.0).sum(1) / np.maximum(count, 1)
+    return np.where(count > 0, np.sqrt(mean), np.nan)
+
+
+def _unrest(source: WindowSource, indices: np.ndarray, fitted: "FittedGeometric") -> Unrest | None:
+    """How the scale follows the pace of agents who are there at the origin; None where it does not."""
+    size, square, count, block = [], [], [], []
+    for batch in chunks(source, indices):
+        here = features(batch.history, 1)[1] > 0
+        away = (batch.future - fitted.future(batch)) / fitted.spread(batch)
+        seen = np.isfinite(away) & here[:, None, None]
+        size.append(pace(batch.history)[here])
+        square.append((np.where(seen, away, 0.0) ** 2).sum((1, 2))[here])
+        count.append(seen.sum((1, 2))[here])
+        of_time = blocks_of(batch.sequence, batch.origin, UNREST_BLOCKS)
+        block.append(np.broadcast_to(of_time[:, None], here.shape)[here])
+    if not size:
+        return None
+    q, squares_of, of = (np.concatenate(part)[:, None] for part in (size, square, count))
+    return Unrest.measure(q, squares_of, of, np.concatenate(block))
 
 
 def features(history: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
@@ -142,9 +192,15 @@ def _mean_of_others(values: np.ndarray, here: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class FittedGeometric(FittedAnchor):
-    """Weights `(reach, reach - 1 + 2, S)` by the number of frames that an agent has been there."""
+    """What is different for every number of frames that an agent has been there.
+
+    Attributes:
+        weights: `(reach, reach - 1 + 2, S)`.
+        seen: ratio of the scale `(reach, S)`: who has just come is foreseen worse.
+    """
 
     weights: np.ndarray
+    seen: np.ndarray
 
     def future(self, batch: WindowBatch) -> np.ndarray:
         """The affine sums; the last place seen for an agent that is not there in the last frame."""
@@ -155,6 +211,15 @@ class FittedGeometric(FittedAnchor):
             moved[mine] = parts[mine] @ weights
         return last_observed(batch.history)[:, None] + moved.transpose(0, 3, 2, 1)
 
+    def spread(self, batch: WindowBatch) -> np.ndarray:
+        """The scale of the future frames, one for all axes, float32 `(b, S, *features)`."""
+        stayed = np.maximum(features(batch.history, len(self.seen))[1], 1)
+        ratio = self.seen[stayed - 1].transpose(0, 2, 1)[:, :, None].astype(np.float32)
+        scale = np.broadcast_to(self.scale[batch.history.shape[1] :] * ratio, batch.future.shape)
+        if self.unrest is None:
+            return scale
+        return scale * self.unrest.ratio(pace(batch.history)[..., None])[..., 0][:, None, None]
+
     def numbers(self) -> dict[str, np.ndarray]:
-        """Weights."""
-        return {"weights": self.weights}
+        """Weights and ratios."""
+        return {"weights": self.weights, "seen": self.seen}

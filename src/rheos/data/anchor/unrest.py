@@ -35,8 +35,11 @@ class Unrest:
 
     def __call__(self, batch: WindowBatch) -> np.ndarray:
         """The ratio of the future's scale `(b, 1, channel)` float32."""
-        ratio = self.factor * (_relative(unrest(batch), self.usual) ** self.power)
-        return np.asarray(ratio[:, None], np.float32)
+        return self.ratio(unrest(batch))[:, None]
+
+    def ratio(self, size: np.ndarray) -> np.ndarray:
+        """The ratio of the scale where q is `size` `(..., channel)`, float32."""
+        return np.asarray(self.factor * _relative(size, self.usual) ** self.power, np.float32)
 
     @classmethod
     def measure(

@@ -4,6 +4,7 @@ from rheos.process.noise.along_frames import AlongFrames
 from rheos.process.noise.base import Noise
 from rheos.process.noise.fractional_brownian import FractionalBrownian
 from rheos.process.noise.fractional_gaussian import FractionalGaussian
+from rheos.process.noise.measured import Measured
 from rheos.process.noise.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from rheos.process.noise.periodic import Periodic
 from rheos.process.noise.squared_exponential import SquaredExponential
@@ -16,6 +17,7 @@ ALONG_FRAMES: tuple[type[AlongFrames], ...] = (
     Periodic,
     FractionalGaussian,
     FractionalBrownian,
+    Measured,
 )
 
 NOISES: tuple[type[Noise], ...] = (White, *ALONG_FRAMES, StudentT)
@@ -26,6 +28,7 @@ __all__ = [
     "AlongFrames",
     "FractionalBrownian",
     "FractionalGaussian",
+    "Measured",
     "Noise",
     "OrnsteinUhlenbeck",
     "Periodic",

@@ -1,0 +1,71 @@
+"""K_ij = mean of x_i x_j over the mean squares' roots: the correlation that the data's own last frames have.
+
+White noise in the coordinates of a Gaussian process with this prior is the Gaussian of the data's covariance
+along frames, so that what the network has to learn is what a Gaussian does not tell. Rheos' own; the linear
+case of a learned prior (whitening, Kessy et al. 2018, arXiv 1512.00809).
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import field_validator
+from torch import Tensor
+
+from rheos.process.noise.along_frames import AlongFrames, with_jitter
+
+_JITTER = 1e-3
+_ROUND = 7  # digits that are kept
+
+
+class Measured(AlongFrames):
+    """The correlation of the last frames of training clips; earlier frames are white.
+
+    Attributes:
+        rows: of the correlation, one a frame; measured from the training data where left empty.
+    """
+
+    kind: Literal["measured"] = "measured"
+    rows: tuple[tuple[float, ...], ...] = ()
+
+    @field_validator("rows")
+    @classmethod
+    def _are_a_correlation(cls, rows: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+        if any(len(row) != len(rows) for row in rows):
+            raise ValueError("rows must be as long as there are rows")
+        matrix = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), len(rows))
+        if rows and not (
+            torch.allclose(matrix.diagonal(), torch.ones(len(rows), dtype=torch.float64), atol=1e-6)
+            and torch.allclose(matrix, matrix.T, atol=1e-6)
+            and torch.linalg.eigvalsh(matrix).min() > 0
+        ):
+            raise ValueError("rows must be symmetric and positive definite with a diagonal of ones")
+        return rows
+
+    @classmethod
+    def of(cls, clips: Tensor) -> "Measured":
+        """The correlation along the frames of clips, one for all entries of a frame.
+
+        Args:
+            clips: `(n, f, *features)`, NaN missing; entries count with their mean, which is that of errors.
+        """
+        flat = clips.detach().to("cpu", torch.float64).movedim(1, -1).flatten(0, -2)
+        seen = flat.isfinite().to(torch.float64)
+        values = torch.nan_to_num(flat)
+        both = (seen.T @ seen).clamp(min=1.0)
+        covariance = values.T @ values / both
+        root = covariance.diagonal().clamp(min=1e-12).sqrt()
+        # Frames that were seen by different agents may not go together.
+        size, modes = torch.linalg.eigh(covariance / (root[:, None] * root))
+        whole = modes * size.clamp(min=0.0) @ modes.T
+        root = whole.diagonal().clamp(min=1e-12).sqrt()
+        found = with_jitter(whole / (root[:, None] * root), _JITTER)
+        found = (0.5 * (found + found.T)).fill_diagonal_(1.0)
+        return cls(rows=tuple(tuple(round(value, _ROUND) for value in row) for row in found.tolist()))
+
+    def correlation(self, frames: int) -> Tensor:
+        """The rows for the last frames, the identity before them."""
+        found = torch.eye(frames, dtype=torch.float64)
+        count = min(frames, len(self.rows))
+        if count:
+            found[-count:, -count:] = torch.tensor(self.rows, dtype=torch.float64)[:count, :count]
+        return found
