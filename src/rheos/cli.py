@@ -141,6 +141,7 @@ def forecast(
 ) -> None:
     """Draw an ensemble of joint futures into a Zarr store; the same command continues an interrupted one."""
     from rheos.forecast.forecaster import load
+    from rheos.forecast.settings import Forecasting
     from rheos.forecast.unwell import health_sentence
 
     with progress_line() as tell:
@@ -151,9 +152,8 @@ def forecast(
             seed=seed,
             quality=quality,
             horizon=horizon,
-            given=given,
+            settings=Forecasting(given=given, memory=memory),
             out=out,
-            memory=memory,
             progress=tell,
         )
     sys.stderr.write(f"{out}: {made}\n")

@@ -25,6 +25,7 @@ from rheos.forecast.measure import solver_bias
 from rheos.forecast.model import FittedModel
 from rheos.forecast.override import merge, parse_words, read_yaml
 from rheos.forecast.recipe import Recipe, make_recipe
+from rheos.forecast.settings import Forecasting
 from rheos.forecast.store import Frame, Memory, ZarrStore, require_free, stamp_text
 from rheos.forecast.streaming import Pace, streamed
 from rheos.forecast.tuning import Tuning, tune
@@ -98,9 +99,8 @@ class Forecaster:
         seed: int = 0,
         quality: str = "balanced",
         horizon: int | None = None,
-        given: Any = None,
+        settings: Forecasting | None = None,
         out: str | Path | None = None,
-        memory: str | float | None = None,
         progress: Progress | None = None,
     ) -> Forecast:
         """Draw an ensemble of joint futures.
@@ -113,12 +113,8 @@ class Forecaster:
             quality: "fast", "balanced" or "best": solver and network evaluations, the model's own where
                 `tune_sampler` chose them.
             horizon: frames ahead, default the trained one; beyond it members continue block by block.
-            given: known or supposed values of some variables over the horizon, a table (or gridded) with
-                the data's stamps and names, empty where the forecast is wanted: members hold them and draw
-                the rest given them, uncalibrated. For a model fitted with `times=per_group`; with
-                `times=per_frame`, values of all variables at some frames.
+            settings: what is known of the future, and the memory to use; None: nothing, and all there is.
             out: a Zarr store to write block by block; None: keep the forecast in memory.
-            memory: most memory to use, "2GB" or bytes; checked before the start.
             progress: told how far the work is.
 
         Raises:
@@ -126,14 +122,15 @@ class Forecaster:
         """
         if horizon is not None and horizon < 1:
             raise InputError(f"horizon={horizon}, but a forecast has at least one frame.")
+        chosen = settings or Forecasting()
         dataset, times = self._asked(source, at, members)
         engine = Engine(self.model, dataset, self.model.preset(quality), seed, horizon or 0)
-        if given is not None:
+        if chosen.given is not None:
             # Calibration is of forecasts that nothing is given of: it says nothing of these.
-            engine.given, engine.calibrated = Given.of(given, self.model), False
+            engine.given, engine.calibrated = Given.of(chosen.given, self.model), False
         frame, units = self._plan(engine, times, members)
         space = dataset.features[1:]
-        check_memory(self.model, frame, space, memory, in_memory=out is None)
+        check_memory(self.model, frame, space, chosen.memory, in_memory=out is None)
         if out is None:
             sink = Memory(frame, space)
             run(engine, units, members, sink, progress)

@@ -1,0 +1,20 @@
+"""What can be chosen about a forecast beside where it starts, how far it goes and how many members it has."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Forecasting:
+    """What is known of the future, and what the work may take.
+
+    Attributes:
+        given: known or supposed values of some variables over the horizon, a table (or gridded) with the
+            data's stamps and names, empty where the forecast is wanted: members hold them and draw the rest
+            given them, uncalibrated. For a model fitted with `times=per_group`; with `times=per_frame`,
+            values of all variables at some frames.
+        memory: most memory to use, "2GB" or bytes; checked before the start.
+    """
+
+    given: Any = None
+    memory: str | float | None = None
