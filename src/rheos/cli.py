@@ -136,6 +136,10 @@ def forecast(
         str | None,
         typer.Option(help="A table of values to hold over the horizon; the rest is forecast given them."),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="A variable to forecast, the others left out; may be repeated."),
+    ] = None,
     memory: Annotated[str | None, typer.Option(help="Most memory to use, such as 2GB.")] = None,
     out: Annotated[Path, typer.Option(help="The Zarr store to write.")] = Path("forecast.zarr"),
 ) -> None:
@@ -152,7 +156,7 @@ def forecast(
             seed=seed,
             quality=quality,
             horizon=horizon,
-            settings=Forecasting(given=given, memory=memory),
+            settings=Forecasting(given=given, only=only or None, memory=memory),
             out=out,
             progress=tell,
         )

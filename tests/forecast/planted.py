@@ -15,7 +15,43 @@ _GIVEN = "tests/forecast/test_given.py"
 _PAGE = "tests/forecast/test_page.py"
 _WHOLE = "tests/forecast/test_unconditional.py"
 
+_ALONE = "tests/forecast/test_alone.py"
+_OF_ALONE = "src/rheos/forecast/alone.py"
+
 PLANTED = [
+    (_OF_ALONE, "left = ~torch.tensor(self.channels)", "left = torch.tensor(self.channels)", _ALONE),
+    (_OF_ALONE, "left=left & ~given)", "left=left)", _ALONE),
+    (_OF_ALONE, "torch.tensor(context.scope.given)", "torch.zeros_like(left)", _ALONE),
+    (
+        _OF_ALONE,
+        "everyone = model.circle.each(tuple(range(len(known))))",
+        "everyone = tuple(range(len(known)))",
+        _ALONE,
+    ),
+    (
+        _OF_ALONE,
+        "numbers = tuple(number for number, name in enumerate(known) if name in wanted)",
+        "numbers = tuple(known.index(name) for name in wanted)",
+        _ALONE,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "exists = exists & drawn",
+        "exists = exists | drawn",
+        _ALONE,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        '        if self.calibrated:\n            return ""',
+        '        if not self.calibrated:\n            return ""',
+        _ALONE,
+    ),
+    (
+        "src/rheos/forecast/draw.py",
+        "context = alone.within(context, clip.shape[1])",
+        "alone.within(context, clip.shape[1])",
+        _ALONE,
+    ),
     (
         "src/rheos/forecast/whole.py",
         "given[: context.history_frames] = True",

@@ -14,6 +14,7 @@ from rheos.data.codec.base import State
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 from rheos.denoise import TokenDenoiser
+from rheos.forecast.alone import Alone
 from rheos.forecast.given import with_given
 from rheos.forecast.model import FittedModel
 from rheos.sample.preset import Preset
@@ -54,6 +55,7 @@ def draw(
     preset: Preset | Unmasking,
     device: str = "cpu",
     known: np.ndarray | None = None,
+    alone: Alone | None = None,
 ) -> Drawn:
     """Draw the futures of some windows, uncalibrated.
 
@@ -64,6 +66,7 @@ def draw(
         preset: solver, grid and evaluations, or the sampler of tokens.
         device: where the network is.
         known: what is given of the futures, `(S, *features)` raw units, NaN where it is drawn.
+        alone: the variables to draw, NaN being all that is said of the others; None: all.
 
     Raises:
         InputError: what is given has no code.
@@ -71,6 +74,8 @@ def draw(
     clip, context = model.context(batch)
     if known is not None:
         context = with_given(model, clip, context, batch.state, known)
+    if alone is not None:
+        context = alone.within(context, clip.shape[1])
     members = len(key) // len(batch)
     context = context if members == 1 else context.repeat(members)
     drawn = _clips(model, (len(key), *clip.shape[1:]), key, context, preset, device)

@@ -16,6 +16,7 @@ from rheos.data.calendar import through
 from rheos.data.dataset import Dataset, Layout
 from rheos.data.options import BY_COLUMN, DataOptions
 from rheos.data.reader import read
+from rheos.forecast.alone import Alone
 from rheos.forecast.budget import check_memory
 from rheos.forecast.engine import Engine, Unit, origin_at, run
 from rheos.forecast.fitting import Fitting, fingerprint
@@ -113,7 +114,8 @@ class Forecaster:
             quality: "fast", "balanced" or "best": solver and network evaluations, the model's own where
                 `tune_sampler` chose them.
             horizon: frames ahead, default the trained one; beyond it members continue block by block.
-            settings: what is known of the future, and the memory to use; None: nothing, and all there is.
+            settings: what is known of the future, which variables are asked for, and the memory to use; None:
+                nothing, all of them, and what there is.
             out: a Zarr store to write block by block; None: keep the forecast in memory.
             progress: told how far the work is.
 
@@ -128,6 +130,8 @@ class Forecaster:
         if chosen.given is not None:
             # Calibration is of forecasts that nothing is given of: it says nothing of these.
             engine.given, engine.calibrated = Given.of(chosen.given, self.model), False
+        if chosen.only is not None:
+            engine.alone = Alone.of(chosen.only, self.model)
         frame, units = self._plan(engine, times, members)
         space = dataset.features[1:]
         check_memory(self.model, frame, space, chosen.memory, in_memory=out is None)
@@ -143,6 +147,7 @@ class Forecaster:
             "request": [members, seed, engine.horizon, [str(t) for t in times]],
             "preset": engine.preset.model_dump(mode="json"),
             **({} if engine.given is None else {"given": engine.given.fingerprint}),
+            **({} if engine.alone is None else {"only": engine.alone.numbers}),
         }
         store = ZarrStore(Path(out), frame, space, identity)
         try:
@@ -255,16 +260,18 @@ class Forecaster:
             last = recordings[recording].stamps[origin - 1]
             stamps.setdefault(stamp_text(last), (last, np.asarray(valid)))
             units.append((recording, origin, stamp_text(last)))
-            engine.require_given(recording, origin)
+            engine.require(recording, origin)
         order = list(stamps)
+        layout = engine.dataset.layout if self.model.layout.kind == "trajectory" else self.model.layout
         frame = Frame(
-            layout=engine.dataset.layout if self.model.layout.kind == "trajectory" else self.model.layout,
+            layout=layout if engine.alone is None else engine.alone.layout(layout),
             names=tuple(r.name for r in recordings),
             init_times=[stamps[key][0] for key in order],
             valid_times=np.stack([stamps[key][1] for key in order]),
             members=members,
             block=self.model.recipe.block,
             watched=self.model.health is not None,
+            uncalibrated=engine.uncalibrated,
         )
         return frame, [Unit(r, order.index(key), r, origin) for r, origin, key in units]
 
