@@ -486,7 +486,13 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/fitting.py",
-        'loss_of("reflow", everywhere, len(drawn), lambda chosen: drawn.batch(chosen, device))',
+        'update={"time_sampler": settings.reflow_times})',
+        'update={"time_sampler": recipe.objective.time_sampler})',
+        "tests/forecast/test_reflow.py",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        'loss_of("reflow", second_law, len(drawn), lambda chosen: drawn.batch(chosen, device))',
         'loss_of("reflow", everywhere, len(first), seen)',
         "tests/forecast/test_reflow.py",
     ),

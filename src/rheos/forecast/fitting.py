@@ -24,7 +24,6 @@ from rheos.data.late import require_late
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise import FlowMap, FlowObjective, TokenDenoiser
-from rheos.denoise.time_sampler import LogSnrUniform
 from rheos.forecast.coding import coded, lost
 from rheos.forecast.draw import ensembles
 from rheos.forecast.health import Health
@@ -235,9 +234,8 @@ class Fitting:
             return trained
         folder = self.folder / "reflow"
         drawn = paired(model, windows, first, spending.pairs, folder, device, self.progress)
-        # Few steps ask where all is noise, which uniform times hardly meet.
-        everywhere = recipe.objective.model_copy(update={"time_sampler": LogSnrUniform()})
-        straight = loss_of("reflow", everywhere, len(drawn), lambda chosen: drawn.batch(chosen, device))
+        second_law = recipe.objective.model_copy(update={"time_sampler": settings.reflow_times})
+        straight = loss_of("reflow", second_law, len(drawn), lambda chosen: drawn.batch(chosen, device))
         return trained.then(run(straight, spending.straight, settings.reflow, folder))
 
     def _spending(
