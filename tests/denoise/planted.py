@@ -2,7 +2,57 @@
 
 _WHOLE = "tests/denoise/test_unconditional.py"
 
+_STARTS = "tests/denoise/test_starts.py"
+
 PLANTED = [
+    (
+        "src/rheos/process/resampled.py",
+        "[number.to(device)] + self.cloud * z",
+        "[number.to(device)] + self.cloud**2 * z",
+        _STARTS,
+    ),
+    (
+        "src/rheos/process/resampled.py",
+        "key.at(Purpose.BOOTSTRAP, key.step)",
+        "key.at(Purpose.BOOTSTRAP)",
+        _STARTS,
+    ),
+    (
+        "src/rheos/process/resampled.py",
+        ".integers(len(self.clips), 1)[:, 0]",
+        ".integers(len(self.clips) - 1, 1)[:, 0]",
+        _STARTS,
+    ),
+    (
+        "src/rheos/denoise/ends_denoiser.py",
+        "seen = self.coordinates.to_seen(x, t, context)",
+        "seen = x",
+        _STARTS,
+    ),
+    (
+        "src/rheos/denoise/ends_denoiser.py",
+        '("lagged", 3)):',
+        '("lagged", 2)):',
+        _STARTS,
+    ),
+    (
+        "src/rheos/denoise/ends_objective.py",
+        "denoiser.canonical(x0, context)",
+        "torch.where(present > 0, x0, 0.0)",
+        _STARTS,
+    ),
+    (
+        "src/rheos/sample/transport.py",
+        "return denoiser.canonical(with_history(denoiser.read(x, context), context), context)",
+        "return with_history(x, context)",
+        _STARTS,
+    ),
+    (
+        "src/rheos/sample/transport.py",
+        "clips = x if own is None else with_history(own.read(x, context), context)",
+        "clips = x",
+        _STARTS,
+    ),
     (
         "src/rheos/denoise/objective.py",
         "uniform(()) < self.unconditional)",
@@ -548,13 +598,13 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/ends_objective.py",
-        "(found.difference - (start - x0)).square()",
-        "(found.difference - (x0 - start)).square()",
+        "(found.difference - (start - end)).square()",
+        "(found.difference - (end - start)).square()",
         "tests/denoise/test_ends.py",
     ),
     (
         "src/rheos/denoise/ends_objective.py",
-        "counted = expand((t > 0).to(torch.float64), x0) * present",
+        "counted = expand((t > 0).to(torch.float64), end) * present",
         "counted = present",
         "tests/denoise/test_ends.py",
     ),

@@ -18,7 +18,33 @@ _WHOLE = "tests/forecast/test_unconditional.py"
 _ALONE = "tests/forecast/test_alone.py"
 _OF_ALONE = "src/rheos/forecast/alone.py"
 
+_TWO = "tests/forecast/test_two_sided.py"
+
 PLANTED = [
+    (
+        "src/rheos/forecast/fitting.py",
+        "Resampled(errors[kept], model.denoiser.process.cloud)",
+        "Resampled(-errors[kept], model.denoiser.process.cloud)",
+        _TWO,
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        'update={"channels": 2 * shapes.channels}',
+        'update={"channels": shapes.channels}',
+        _TWO,
+    ),
+    (
+        "src/rheos/forecast/model.py",
+        'return {} if starts is None else {"clips": starts.clips.numpy()}',
+        "return {}",
+        _TWO,
+    ),
+    (
+        "src/rheos/forecast/together.py",
+        'if other != word and brought.get(name, "none")',
+        'if other == word and brought.get(name, "none")',
+        _TWO,
+    ),
     (_OF_ALONE, "left = ~torch.tensor(self.channels)", "left = torch.tensor(self.channels)", _ALONE),
     (_OF_ALONE, "left=left & ~given)", "left=left)", _ALONE),
     (_OF_ALONE, "torch.tensor(context.scope.given)", "torch.zeros_like(left)", _ALONE),
@@ -167,7 +193,7 @@ PLANTED = [
         _KILL,
     ),
     (
-        "src/rheos/forecast/model.py",
+        "src/rheos/forecast/as_json.py",
         'return {"start": int(stamps[0]), "length": len(stamps), "step": step}',
         'return {"start": int(stamps[0]), "length": len(stamps), "step": 1}',
         _TRIP,
@@ -362,9 +388,9 @@ PLANTED = [
         "tests/forecast/test_tokens.py",
     ),
     (
-        "src/rheos/forecast/recipe.py",
-        'return {**{name: kind for name, kind in _OF_TOKENS.items() if name != "network"}, **content}',
-        'return {**{name: kind for name, kind in _OF_TOKENS.items() if name == "codec"}, **content}',
+        "src/rheos/forecast/together.py",
+        'return {**{name: kind for name, kind in brought.items() if name != "network"}, **content}',
+        'return {**{name: kind for name, kind in brought.items() if name == "codec"}, **content}',
         "tests/forecast/test_tokens.py",
     ),
     (
@@ -405,8 +431,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/forecaster.py",
-        "Given.of(given, self.model), False",
-        "Given.of(given, self.model), True",
+        "Given.of(chosen.given, self.model), False",
+        "Given.of(chosen.given, self.model), True",
         _GIVEN,
     ),
     (
@@ -493,7 +519,7 @@ PLANTED = [
     (
         "src/rheos/forecast/fitting.py",
         'loss_of("reflow", second_law, len(drawn), lambda chosen: drawn.batch(chosen, device))',
-        'loss_of("reflow", everywhere, len(first), seen)',
+        'loss_of("reflow", second_law, len(first), seen)',
         "tests/forecast/test_reflow.py",
     ),
     (

@@ -17,7 +17,7 @@ from rheos.denoise.state_objective import HybridScore
 from rheos.denoise.token_denoiser import TokenDenoiser
 from rheos.denoise.token_objective import MaskedCrossEntropy
 
-OBJECTIVES = (Objective, MeanFlow, SplitMeanFlow, MaskedCrossEntropy)
+OBJECTIVES = (Objective, MeanFlow, SplitMeanFlow, MaskedCrossEntropy, EndsObjective)
 
 __all__ = [
     "OBJECTIVES",

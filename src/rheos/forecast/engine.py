@@ -24,10 +24,8 @@ from rheos.forecast.continuation import Continuation
 from rheos.forecast.draw import draw
 from rheos.forecast.given import Given
 from rheos.forecast.health import Watch
-from rheos.forecast.model import FittedModel
+from rheos.forecast.model import FittedModel, Sampler
 from rheos.forecast.store import Sink, stamp_text
-from rheos.sample.preset import Preset
-from rheos.sample.unmasking import Unmasking
 
 
 @dataclass(slots=True)
@@ -37,7 +35,7 @@ class Engine:
     Args:
         model: the fitted model.
         dataset: recordings to forecast from; nothing at or after an origin is used.
-        preset: solver, grid and evaluations, or the sampler of tokens.
+        preset: solver, grid and evaluations, or the sampler of what the model draws.
         seed: of the forecast.
         horizon: frames ahead; beyond the trained horizon members continue from themselves.
         calibrated: apply the model's calibration.
@@ -52,7 +50,7 @@ class Engine:
 
     model: FittedModel
     dataset: Dataset
-    preset: Preset | Unmasking
+    preset: Sampler
     seed: int = 0
     horizon: int = 0
     calibrated: bool = True

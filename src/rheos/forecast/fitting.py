@@ -23,7 +23,7 @@ from rheos.data.dataset import Dataset, Recording
 from rheos.data.late import require_late
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
-from rheos.denoise import FlowMap, FlowObjective, TokenDenoiser
+from rheos.denoise import EndsDenoiser, FlowMap, FlowObjective, TokenDenoiser
 from rheos.forecast.coding import coded, lost
 from rheos.forecast.draw import ensembles
 from rheos.forecast.health import Health
@@ -36,11 +36,12 @@ from rheos.forecast.reflow import Batch, paired
 from rheos.forecast.spending import FEWEST_TO_CALIBRATE, Spending
 from rheos.forecast.store import stamp_text
 from rheos.network.shapes import Shapes
-from rheos.process import Masked
+from rheos.process import Masked, Resampled, TwoSided
 from rheos.train.loop import Progress, Run, Trained
 from rheos.train.settings import seconds_per_step
 
 _FEW_WINDOWS = 500
+_MOST_STARTS = 2**21  # numbers of the clips that a process starts from: eight megabytes in the model
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -136,6 +137,8 @@ class Fitting:
         shapes = Shapes.of(clip, context).model_copy(update=told)
         if isinstance(recipe.process, Masked):
             shapes = shapes.model_copy(update={"values": recipe.process.most})
+        if isinstance(recipe.process, TwoSided):
+            shapes = shapes.model_copy(update={"channels": 2 * shapes.channels})
         network = recipe.network.build(shapes, recipe.seed)
         leads = (recipe.horizon, len(known.layout.channels))
         return FittedModel(
@@ -158,9 +161,15 @@ class Fitting:
     def _standardize(self, model: FittedModel, clip: Tensor, context: Context) -> list[float]:
         """Let process and denoiser take from the data what they have to; variances of the data's modes.
 
-        Tokens have neither units nor modes.
+        Tokens have neither units nor modes; a process between two laws takes the clips it starts from.
         """
         if isinstance(model.denoiser, TokenDenoiser):
+            return []
+        if isinstance(model.denoiser, EndsDenoiser):
+            errors = model.denoiser.canonical(clip, context)[:, context.history_frames :]
+            count = min(len(errors), max(8, _MOST_STARTS // errors[0].numel()))
+            kept = torch.linspace(0, len(errors) - 1, count).round().long()
+            model.denoiser.starts = Resampled(errors[kept], model.denoiser.process.cloud)
             return []
         self._estimate(model, clip, context)
         canonical = canonical_futures(model.continuous.process, clip, context)

@@ -4,7 +4,6 @@ The folder has `config.json`, `model.safetensors` and a card, `README.md`. Nothi
 nothing from it is run.
 """
 
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
-import xarray as xr
 from pydantic import BaseModel, ConfigDict, field_validator
 from torch import Tensor, nn
 
@@ -32,7 +29,8 @@ from rheos.data.stay import here
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.data.windows import WindowBatch
-from rheos.denoise import Denoiser, FlowMap, FlowObjective, TokenDenoiser
+from rheos.denoise import Denoiser, EndsDenoiser, FlowMap, FlowObjective, TokenDenoiser
+from rheos.forecast.as_json import layout_from_json, layout_to_json, stamps_from_json, stamps_to_json
 from rheos.forecast.card import card
 from rheos.forecast.health import Health
 from rheos.forecast.history import History
@@ -40,8 +38,10 @@ from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.whole import with_history_held
 from rheos.network.shapes import Shapes
-from rheos.process import Masked
+from rheos.process import Masked, Resampled, TwoSided
+from rheos.process.coordinates import Anchored
 from rheos.sample.preset import Preset, flow_preset, preset
+from rheos.sample.transport_preset import Transport, transport_preset
 from rheos.sample.unmasking import Unmasking, token_preset
 
 FORMAT = 3
@@ -56,6 +56,14 @@ NO_STEPS = (
     "or 4 calls by itself, so there is no solver to tune: forecast with --quality fast, balanced or best."
 )
 """Why tuning does not go with flow maps."""
+NO_NOISE = (
+    "the model goes from clips to clips (process=two_sided), so it has no alpha(t) and sigma(t), by which "
+    "solvers are tuned and streams roll: forecast with --quality fast, balanced or best, stream in stretches."
+)
+"""Why what is about solvers does not go with a process between two laws."""
+
+Sampler = Preset | Unmasking | Transport
+"""What draws members: it goes with the kind of the denoiser."""
 
 
 class Config(BaseModel):
@@ -107,7 +115,7 @@ class FittedModel:
     layout: Layout
     codec: Fitted
     anchor: FittedAnchor
-    denoiser: Denoiser | TokenDenoiser
+    denoiser: Denoiser | TokenDenoiser | EndsDenoiser
     calibration: FittedCalibration
     bounds: Bounds
     sums: Sums
@@ -124,29 +132,31 @@ class FittedModel:
         """The denoiser of a model of numbers.
 
         Raises:
-            IncompatibleError: the model draws tokens.
+            IncompatibleError: the model draws tokens, or goes from clips to clips.
         """
-        if isinstance(self.denoiser, TokenDenoiser):
-            raise IncompatibleError(NO_LEVELS)
+        if not isinstance(self.denoiser, Denoiser):
+            raise IncompatibleError(NO_LEVELS if isinstance(self.denoiser, TokenDenoiser) else NO_NOISE)
         return self.denoiser
 
     def calls(self, word: str) -> int:
         """The most network calls that a forecast of the trained horizon takes with the preset of a word."""
         chosen = self.preset(word)
-        if isinstance(chosen, Preset):
-            return chosen.evaluations
-        return chosen.calls(self.recipe.horizon * self.exists.size)
+        if isinstance(chosen, Unmasking):
+            return chosen.calls(self.recipe.horizon * self.exists.size)
+        return chosen.evaluations
 
-    def preset(self, word: Preset | Unmasking | str) -> Preset | Unmasking:
+    def preset(self, word: Sampler | str) -> Sampler:
         """The preset of a word, the model's own before the usual one; a preset is its own.
 
         Raises:
             InputError: there is no such word.
         """
-        if isinstance(word, Unmasking):
+        if isinstance(word, Unmasking | Transport):
             return word
         if isinstance(word, str) and isinstance(self.denoiser, TokenDenoiser):
             return token_preset(word)
+        if isinstance(word, str) and isinstance(self.denoiser, EndsDenoiser):
+            return transport_preset(word)
         if isinstance(word, str) and word in self.presets:
             return self.presets[word]
         return flow_preset(word) if isinstance(self.denoiser, FlowMap) else preset(word)
@@ -198,6 +208,12 @@ class FittedModel:
             return ()
         return self.circle.each(self.recipe.grouped(self.layout.channels))
 
+    @property
+    def _starts(self) -> dict[str, np.ndarray]:
+        """The clips that a process between two laws starts from."""
+        starts = self.denoiser.starts if isinstance(self.denoiser, EndsDenoiser) else None
+        return {} if starts is None else {"clips": starts.clips.numpy()}
+
     def save(self, folder: Path) -> None:
         """Write the folder: aside first, then renamed.
 
@@ -216,6 +232,7 @@ class FittedModel:
             **_prefixed("calibration", self.calibration.to_arrays()),
             **_prefixed("bounds", self.bounds.to_arrays()),
             **_prefixed("health", {} if self.health is None else self.health.to_arrays()),
+            **_prefixed("starts", self._starts),
             "exists": self.exists.astype(np.uint8),
             "scale": self.scale,
         }
@@ -228,7 +245,7 @@ class FittedModel:
             format=FORMAT,
             rheos=__version__,
             recipe=self.recipe.model_dump(mode="json"),
-            layout=_layout_to_json(self.layout),
+            layout=layout_to_json(self.layout),
             shapes=self.shapes,
             sigma_data=self.denoiser.sigma_data if isinstance(self.denoiser, Denoiser) else 1.0,
             recordings=[{"name": r.name, "stamps": stamps_to_json(r.stamps)} for r in self.tail.recordings],
@@ -289,8 +306,8 @@ class FittedModel:
         network.load_state_dict(
             {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
         )
-        denoiser = denoiser_of(recipe, network, config.sigma_data).eval()
-        layout = _layout_from_json(config.layout)
+        denoiser = denoiser_of(recipe, network, config.sigma_data, _part(arrays, "starts")).eval()
+        layout = layout_from_json(config.layout)
         recordings = tuple(
             Recording(
                 name=entry["name"],
@@ -318,12 +335,29 @@ class FittedModel:
         )
 
 
-def denoiser_of(recipe: Recipe, network: nn.Module, sigma_data: float = 1.0) -> Denoiser | TokenDenoiser:
-    """The denoiser that a recipe's process asks for."""
-    if isinstance(recipe.process, Masked):
-        return TokenDenoiser(network, recipe.process)
+def denoiser_of(
+    recipe: Recipe,
+    network: nn.Module,
+    sigma_data: float = 1.0,
+    starts: Mapping[str, np.ndarray] | None = None,
+) -> Denoiser | TokenDenoiser | EndsDenoiser:
+    """The denoiser that a recipe's process asks for.
+
+    Args:
+        recipe: names the process and the objective.
+        network: what is trained.
+        sigma_data: deviation of canonical clips.
+        starts: clips that a process between two laws starts from.
+    """
+    process = recipe.process
+    if isinstance(process, Masked):
+        return TokenDenoiser(network, process)
+    if isinstance(process, TwoSided):
+        clips = torch.from_numpy(starts["clips"]) if starts else None
+        law = None if clips is None else Resampled(clips, process.cloud)
+        return EndsDenoiser(network, process, Anchored(), law)
     kind = FlowMap if isinstance(recipe.objective, FlowObjective) else Denoiser
-    return kind(network, recipe.process.build(anchored=True), sigma_data=sigma_data)
+    return kind(network, process.build(anchored=True), sigma_data=sigma_data)
 
 
 def grid_features(layout: Layout, exists: np.ndarray) -> np.ndarray | None:
@@ -347,42 +381,6 @@ def grid_features(layout: Layout, exists: np.ndarray) -> np.ndarray | None:
             lines = [np.linspace(-1, 1, size)]
         features += [np.broadcast_to(line.reshape(shape), space).astype(np.float32) for line in lines]
     return np.stack(features)
-
-
-def stamps_to_json(stamps: pd.Index) -> dict[str, Any]:
-    """Stamps as JSON: numbers, ISO stamps, or ISO stamps of a calendar."""
-    if isinstance(stamps, xr.CFTimeIndex):
-        return {"calendar": stamps.calendar, "values": [stamp.isoformat() for stamp in stamps]}
-    if isinstance(stamps, pd.DatetimeIndex):
-        return {"values": [stamp.isoformat() for stamp in stamps]}
-    step = int(stamps[1]) - int(stamps[0]) if len(stamps) > 1 else 1
-    return {"start": int(stamps[0]), "length": len(stamps), "step": step}
-
-
-def stamps_from_json(content: Mapping[str, Any]) -> pd.Index:
-    """The inverse of :func:`stamps_to_json`."""
-    if "start" in content:
-        start, step = content["start"], content["step"]
-        return pd.RangeIndex(start, start + step * content["length"], step)
-    if "calendar" in content:
-        import cftime
-
-        kind = cftime._cftime.DATE_TYPES[content["calendar"]]
-        parts = ([int(part) for part in re.split(r"[-T:.]", value)] for value in content["values"])
-        return xr.CFTimeIndex([kind(*numbers) for numbers in parts])
-    return pd.DatetimeIndex(pd.to_datetime(content["values"], format="ISO8601"))
-
-
-def _layout_to_json(layout: Layout) -> dict[str, Any]:
-    content = {name: getattr(layout, name) for name in Layout.__slots__}
-    content["coords"] = {name: np.asarray(values).tolist() for name, values in layout.coords.items()}
-    return content
-
-
-def _layout_from_json(content: Mapping[str, Any]) -> Layout:
-    lists = {name: tuple(value) for name, value in content.items() if isinstance(value, list)}
-    coords = {name: np.asarray(values) for name, values in content["coords"].items()}
-    return Layout(**{**content, **lists, "coords": coords})
 
 
 def _prefixed(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

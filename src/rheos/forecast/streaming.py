@@ -133,6 +133,7 @@ def _rolling_preset(engine: Engine) -> Preset:
             "pace='stretches'."
         )
     recipe, wanted = model.recipe, "times=per_frame anchor=none"
+    _ = model.continuous  # raises where the model has no noise levels
     if not isinstance(preset, Preset):
         raise IncompatibleError(NO_LEVELS)
     if recipe.objective.times.kind != "per_frame":

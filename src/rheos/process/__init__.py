@@ -20,6 +20,7 @@ from rheos.process.recipes import (
     StochasticInterpolant,
     SubPreserving,
 )
+from rheos.process.resampled import Resampled
 from rheos.process.two_sided import TwoSided
 
 LINEAR_FACES: tuple[type[LinearFace], ...] = (CriticallyDamped,)
@@ -28,9 +29,13 @@ LINEAR_FACES: tuple[type[LinearFace], ...] = (CriticallyDamped,)
 TOKEN_PROCESSES: tuple[type[Masked], ...] = (Masked,)
 """Processes of whole numbers, with a denoiser, an objective and samplers of their own."""
 
+PROCESSES_BETWEEN: tuple[type[TwoSided], ...] = (TwoSided,)
+"""Processes between two laws of clips, with a denoiser, an objective and a sampler of their own."""
+
 __all__ = [
     "LINEAR_FACES",
     "PROCESSES",
+    "PROCESSES_BETWEEN",
     "TOKEN_PROCESSES",
     "CriticallyDamped",
     "DyDiff",
@@ -47,6 +52,7 @@ __all__ = [
     "Process",
     "ProcessRecipe",
     "RectifiedFlow",
+    "Resampled",
     "StochasticInterpolant",
     "SubPreserving",
     "TwoSided",
