@@ -3,8 +3,45 @@
 _WHOLE = "tests/denoise/test_unconditional.py"
 
 _STARTS = "tests/denoise/test_starts.py"
+_PLAN = "tests/denoise/test_bridge_denoiser.py"
+_OF_PLAN = "src/rheos/denoise/bridge_denoiser.py"
 
 PLANTED = [
+    (_OF_PLAN, "shares = 0.5 * (spread", "shares = (spread", _PLAN),
+    (_OF_PLAN, "+ start @ net.centers.mT", "- start @ net.centers.mT", _PLAN),
+    (
+        _OF_PLAN,
+        "net.diagonals * start[:, None] + torch.einsum",
+        "net.diagonals * start[:, None] - torch.einsum",
+        _PLAN,
+    ),
+    (_OF_PLAN, "(away * scaled).sum(2) - joint", "(away * scaled).sum(2) + joint", _PLAN),
+    (_OF_PLAN, "(end[:, None] - means) * present[:, None]", "end[:, None] - means", _PLAN),
+    (_OF_PLAN, "volume + 2.0 * root", "volume + root", _PLAN),
+    (
+        _OF_PLAN,
+        'torch.einsum("bn,knrs->bkrs", present, outer)',
+        'torch.einsum("bn,knrs->bkrs", 0 * present + 1, outer)',
+        _PLAN,
+    ),
+    (_OF_PLAN, "(means + joint)[rows, chosen]", "means[rows, chosen]", _PLAN),
+    (_OF_PLAN, "net.diagonals[chosen].sqrt() * own", "net.diagonals[chosen] * own", _PLAN),
+    (_OF_PLAN, "common = key.at(Purpose.NOISE)", "common = key.at(Purpose.START)", _PLAN),
+    (_OF_PLAN, "like.new_full(like.shape[:2], -_LEVEL)", "like.new_full(like.shape[:2], _LEVEL)", _PLAN),
+    (_OF_PLAN, "seen = self.read(torch.zeros_like(like), context)", "seen = self.read(like, context)", _PLAN),
+    (_OF_PLAN, "axes[:found].mT * spread[:found]", "axes[:found].mT", _PLAN),
+    (
+        "src/rheos/denoise/plan_likelihood.py",
+        "return -found / ahead.sum(1).clamp(min=1.0)",
+        "return -found / ahead.shape[1]",
+        _PLAN,
+    ),
+    (
+        "src/rheos/denoise/plan_likelihood.py",
+        "end = denoiser.canonical(x0, context)",
+        "end = x0",
+        _PLAN,
+    ),
     (
         "src/rheos/process/resampled.py",
         "[number.to(device)] + self.cloud * z",

@@ -75,6 +75,11 @@ def test_starts_have_their_law_and_know_no_history():
     assert torch.equal(again[:, 0], drawn[[7, 3], 2])
     other = law.draw(Key.of(2, 5).at(Purpose.START, 1), Context(), F64, "cpu")
     assert not torch.equal(other[:, 0], drawn[:5, 2])
+    sharp = Resampled(ERRORS, 1e-9)
+    first, second = (
+        sharp.draw(Key.of(2, 40).at(Purpose.START, step), Context(), F64, "cpu") for step in (0, 1)
+    )
+    assert float((first - second).abs().max()) > 1.0
     # A whole clip is drawn at once: frames of different errors never meet.
     pair = torch.tensor([[0.0, 0.0], [10.0, 10.0]], dtype=F64).reshape(2, 2, 1)
     both = Resampled(pair, 1e-9).draw(Key.of(3, 50), Context(), F64, "cpu")

@@ -19,6 +19,7 @@ _ALONE = "tests/forecast/test_alone.py"
 _OF_ALONE = "src/rheos/forecast/alone.py"
 
 _TWO = "tests/forecast/test_two_sided.py"
+_PLAN = "tests/forecast/test_bridge_plan.py"
 
 PLANTED = [
     (
@@ -38,6 +39,12 @@ PLANTED = [
         'return {} if starts is None else {"clips": starts.clips.numpy()}',
         "return {}",
         _TWO,
+    ),
+    (
+        "src/rheos/forecast/kinds.py",
+        "return BridgeNetwork(built, entries, recipe.process)",
+        "return BridgeNetwork(built, shapes.horizon, recipe.process)",
+        _PLAN,
     ),
     (
         "src/rheos/forecast/together.py",
@@ -333,7 +340,7 @@ PLANTED = [
     (_TUNING, "whole.grid.times[:last]", "whole.grid.times", _TUNE),
     (_TUNING, "points[-1].off <= min(bounds.values())", "points[-1].off <= max(bounds.values())", _TUNE),
     (_TUNING, "return max(self.bias, self.error)", "return self.bias", _TUNE),
-    ("src/rheos/forecast/model.py", "return self.presets[word]", "return preset(word)", _TUNE),
+    ("src/rheos/forecast/kinds.py", "return own[word]", "return preset(word)", _TUNE),
     (
         "src/rheos/forecast/forecaster.py",
         '"preset": engine.preset.model_dump(mode="json")',
@@ -553,13 +560,13 @@ PLANTED = [
         "tests/forecast/test_trajectories.py",
     ),
     (
-        "src/rheos/forecast/model.py",
-        "return flow_preset(word) if isinstance(self.denoiser, FlowMap)",
-        "return preset(word) if isinstance(self.denoiser, FlowMap)",
+        "src/rheos/forecast/kinds.py",
+        "return flow_preset(word) if isinstance(denoiser, FlowMap)",
+        "return preset(word) if isinstance(denoiser, FlowMap)",
         "tests/forecast/test_flow_map.py",
     ),
     (
-        "src/rheos/forecast/model.py",
+        "src/rheos/forecast/kinds.py",
         "kind = FlowMap if isinstance(recipe.objective, FlowObjective) else Denoiser",
         "kind = Denoiser",
         "tests/forecast/test_flow_map.py",

@@ -15,6 +15,7 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.core.keys import Key
 from rheos.core.time_field import clip_level, per_frame
+from rheos.denoise.in_coordinates import InCoordinates
 from rheos.process.coordinates import Coordinates, Identity
 from rheos.process.resampled import Resampled
 from rheos.process.two_sided import TwoSided
@@ -42,7 +43,7 @@ class AnswerEnds(Protocol):
         ...
 
 
-class EndsDenoiser(nn.Module):
+class EndsDenoiser(InCoordinates):
     """Both ends from any module called as `module(twice, level, context)` on clips of twice the channels.
 
     The network sees the clip twice, stacked along channels, as it does what the context knows of it, and
@@ -68,7 +69,7 @@ class EndsDenoiser(nn.Module):
         Raises:
             IncompatibleError: the process is not between two laws.
         """
-        super().__init__()
+        super().__init__(Identity() if coordinates is None else coordinates)
         if not isinstance(process, TwoSided):
             raise IncompatibleError(
                 f"process {type(process).__name__} goes from noise to clips, so there is one end to answer "
@@ -76,7 +77,6 @@ class EndsDenoiser(nn.Module):
             )
         self.network = network
         self.process = process
-        self.coordinates = Identity() if coordinates is None else coordinates
         self.starts = starts
 
     def start(self, key: Key, context: Context, like: Tensor) -> Float[Tensor, "b f c *space"]:
@@ -95,19 +95,6 @@ class EndsDenoiser(nn.Module):
                 "nothing says where clips start: give start=, or a denoiser that knows their law (starts=)."
             )
         return self.starts.draw(key, context, like.dtype, like.device)
-
-    def canonical(self, x0: Float[Tensor, "b f c *space"], context: Context) -> Tensor:
-        """Clips x_b in the coordinates where the two laws are joined; 0 where missing by the mask."""
-        zero = torch.zeros((), dtype=torch.float64)
-        if context.mask is None:
-            return self.coordinates.to_canonical(x0, zero, context)
-        present = context.mask > 0
-        u0 = self.coordinates.to_canonical(torch.where(present, x0, 0.0), zero, context)
-        return torch.where(present, u0, 0.0)
-
-    def read(self, u0: Float[Tensor, "b f c *space"], context: Context) -> Tensor:
-        """The inverse: clips as they are."""
-        return self.coordinates.to_seen(u0, torch.zeros((), dtype=torch.float64), context)
 
     def forward(self, x: Float[Tensor, "b f c *space"], t: Tensor, context: Context | None = None) -> Ends:
         """What is believed of both ends.

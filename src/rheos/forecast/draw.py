@@ -14,14 +14,15 @@ from rheos.core.keys import Key
 from rheos.data.codec.base import State
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
-from rheos.denoise import Denoiser, EndsDenoiser, TokenDenoiser
+from rheos.denoise import BridgeDenoiser, Denoiser, EndsDenoiser, TokenDenoiser
 from rheos.forecast.alone import Alone
 from rheos.forecast.given import with_given
-from rheos.forecast.model import FittedModel, Sampler
+from rheos.forecast.kinds import Sampler
+from rheos.forecast.model import FittedModel
 from rheos.sample.preset import Preset
-from rheos.sample.sample import Sample, sample
+from rheos.sample.sample import Sample, sample, warnings_of
 from rheos.sample.transport import transport
-from rheos.sample.transport_preset import Transport
+from rheos.sample.transport_preset import AtOnce, Transport
 from rheos.sample.unmasking import Unmasking, sample_tokens
 
 
@@ -114,6 +115,10 @@ def _clips(
         context = context.to(device)
         start = denoiser.start(key, context, torch.empty(0, device=device))
         return transport(denoiser, start, key=key, context=context, steps=preset.steps)
+    if isinstance(denoiser, BridgeDenoiser) and isinstance(preset, AtOnce):
+        with torch.no_grad():
+            clips = denoiser.draw(context.to(device), key, torch.zeros(shape, device=device))
+        return Sample(clips=clips, evaluations=preset.evaluations, warnings=warnings_of(clips))
     if not isinstance(preset, Preset) or not isinstance(denoiser, Denoiser):
         raise IncompatibleError(
             f"{preset.name()!r} cannot sample a model of the {model.recipe.process.kind!r} process: tokens, "

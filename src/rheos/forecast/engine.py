@@ -24,7 +24,8 @@ from rheos.forecast.continuation import Continuation
 from rheos.forecast.draw import draw
 from rheos.forecast.given import Given
 from rheos.forecast.health import Watch
-from rheos.forecast.model import FittedModel, Sampler
+from rheos.forecast.kinds import Sampler
+from rheos.forecast.model import FittedModel
 from rheos.forecast.store import Sink, stamp_text
 
 

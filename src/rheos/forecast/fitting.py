@@ -23,14 +23,15 @@ from rheos.data.dataset import Dataset, Recording
 from rheos.data.late import require_late
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
-from rheos.denoise import EndsDenoiser, FlowMap, FlowObjective, TokenDenoiser
+from rheos.denoise import BridgeDenoiser, EndsDenoiser, FlowMap, FlowObjective, TokenDenoiser
 from rheos.forecast.coding import coded, lost
 from rheos.forecast.draw import ensembles
 from rheos.forecast.health import Health
 from rheos.forecast.held_out import apart, held_out_score, split
 from rheos.forecast.history import History
+from rheos.forecast.kinds import denoiser_of, network_of
 from rheos.forecast.measure import canonical_futures, channel_scale, deviation, mode_variances, solver_bias
-from rheos.forecast.model import FittedModel, denoiser_of, grid_features
+from rheos.forecast.model import FittedModel, grid_features
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.reflow import Batch, paired
 from rheos.forecast.spending import FEWEST_TO_CALIBRATE, Spending
@@ -139,7 +140,7 @@ class Fitting:
             shapes = shapes.model_copy(update={"values": recipe.process.most})
         if isinstance(recipe.process, TwoSided):
             shapes = shapes.model_copy(update={"channels": 2 * shapes.channels})
-        network = recipe.network.build(shapes, recipe.seed)
+        network = network_of(recipe, shapes)
         leads = (recipe.horizon, len(known.layout.channels))
         return FittedModel(
             recipe=recipe,
@@ -170,6 +171,10 @@ class Fitting:
             count = min(len(errors), max(8, _MOST_STARTS // errors[0].numel()))
             kept = torch.linspace(0, len(errors) - 1, count).round().long()
             model.denoiser.starts = Resampled(errors[kept], model.denoiser.process.cloud)
+            return []
+        if isinstance(model.denoiser, BridgeDenoiser):
+            errors = model.denoiser.canonical(clip, context)[:, context.history_frames :]
+            model.denoiser.network.begin(errors.flatten(1), Key.of(self.recipe.seed, 1, "process"))
             return []
         self._estimate(model, clip, context)
         canonical = canonical_futures(model.continuous.process, clip, context)

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, field_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from rheos import __version__
 from rheos.calibrate import FittedCalibration
 from rheos.core.context import Context
-from rheos.core.errors import IncompatibleError, InputError
+from rheos.core.errors import InputError
 from rheos.core.files import read_json, read_tensors, write_json, write_tensors, write_text
 from rheos.data.anchor.base import FittedAnchor
 from rheos.data.bounds import Bounds
@@ -29,41 +29,20 @@ from rheos.data.stay import here
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.data.windows import WindowBatch
-from rheos.denoise import Denoiser, EndsDenoiser, FlowMap, FlowObjective, TokenDenoiser
+from rheos.denoise import Denoiser, EndsDenoiser
 from rheos.forecast.as_json import layout_from_json, layout_to_json, stamps_from_json, stamps_to_json
 from rheos.forecast.card import card
 from rheos.forecast.health import Health
 from rheos.forecast.history import History
+from rheos.forecast.kinds import Answers, Sampler, continuous, denoiser_of, network_of, sampler_of
 from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.whole import with_history_held
 from rheos.network.shapes import Shapes
-from rheos.process import Masked, Resampled, TwoSided
-from rheos.process.coordinates import Anchored
-from rheos.sample.preset import Preset, flow_preset, preset
-from rheos.sample.transport_preset import Transport, transport_preset
-from rheos.sample.unmasking import Unmasking, token_preset
+from rheos.sample.preset import Preset, preset
+from rheos.sample.unmasking import Unmasking
 
 FORMAT = 3
-
-NO_LEVELS = (
-    "the model draws whole numbers (process=masked), so it has no noise levels and no solver, which tuning "
-    "and rolling streams are about: its quality 'best' is exact, one call a number."
-)
-"""Why what is about noise levels does not go with tokens."""
-NO_STEPS = (
-    "the model is a flow map (objective=mean_flow or split_mean_flow), which goes from noise to data in 1, 2 "
-    "or 4 calls by itself, so there is no solver to tune: forecast with --quality fast, balanced or best."
-)
-"""Why tuning does not go with flow maps."""
-NO_NOISE = (
-    "the model goes from clips to clips (process=two_sided), so it has no alpha(t) and sigma(t), by which "
-    "solvers are tuned and streams roll: forecast with --quality fast, balanced or best, stream in stretches."
-)
-"""Why what is about solvers does not go with a process between two laws."""
-
-Sampler = Preset | Unmasking | Transport
-"""What draws members: it goes with the kind of the denoiser."""
 
 
 class Config(BaseModel):
@@ -115,7 +94,7 @@ class FittedModel:
     layout: Layout
     codec: Fitted
     anchor: FittedAnchor
-    denoiser: Denoiser | TokenDenoiser | EndsDenoiser
+    denoiser: Answers
     calibration: FittedCalibration
     bounds: Bounds
     sums: Sums
@@ -134,9 +113,7 @@ class FittedModel:
         Raises:
             IncompatibleError: the model draws tokens, or goes from clips to clips.
         """
-        if not isinstance(self.denoiser, Denoiser):
-            raise IncompatibleError(NO_LEVELS if isinstance(self.denoiser, TokenDenoiser) else NO_NOISE)
-        return self.denoiser
+        return continuous(self.denoiser)
 
     def calls(self, word: str) -> int:
         """The most network calls that a forecast of the trained horizon takes with the preset of a word."""
@@ -151,15 +128,7 @@ class FittedModel:
         Raises:
             InputError: there is no such word.
         """
-        if isinstance(word, Unmasking | Transport):
-            return word
-        if isinstance(word, str) and isinstance(self.denoiser, TokenDenoiser):
-            return token_preset(word)
-        if isinstance(word, str) and isinstance(self.denoiser, EndsDenoiser):
-            return transport_preset(word)
-        if isinstance(word, str) and word in self.presets:
-            return self.presets[word]
-        return flow_preset(word) if isinstance(self.denoiser, FlowMap) else preset(word)
+        return sampler_of(self.denoiser, word, self.presets)
 
     def source(self, dataset: Dataset) -> WindowSource:
         """Windows of other data of the same layout."""
@@ -302,7 +271,7 @@ class FittedModel:
     def _assemble(cls, config: Config, tensors: Mapping[str, Tensor]) -> "FittedModel":
         recipe = build(Recipe, config.recipe, "the stored recipe")
         arrays = {name: t.numpy() for name, t in tensors.items() if not name.startswith("network.")}
-        network = recipe.network.build(config.shapes, recipe.seed)
+        network = network_of(recipe, config.shapes)
         network.load_state_dict(
             {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
         )
@@ -333,31 +302,6 @@ class FittedModel:
             presets=config.presets,
             health=Health.from_arrays(_part(arrays, "health")),
         )
-
-
-def denoiser_of(
-    recipe: Recipe,
-    network: nn.Module,
-    sigma_data: float = 1.0,
-    starts: Mapping[str, np.ndarray] | None = None,
-) -> Denoiser | TokenDenoiser | EndsDenoiser:
-    """The denoiser that a recipe's process asks for.
-
-    Args:
-        recipe: names the process and the objective.
-        network: what is trained.
-        sigma_data: deviation of canonical clips.
-        starts: clips that a process between two laws starts from.
-    """
-    process = recipe.process
-    if isinstance(process, Masked):
-        return TokenDenoiser(network, process)
-    if isinstance(process, TwoSided):
-        clips = torch.from_numpy(starts["clips"]) if starts else None
-        law = None if clips is None else Resampled(clips, process.cloud)
-        return EndsDenoiser(network, process, Anchored(), law)
-    kind = FlowMap if isinstance(recipe.objective, FlowObjective) else Denoiser
-    return kind(network, process.build(anchored=True), sigma_data=sigma_data)
 
 
 def grid_features(layout: Layout, exists: np.ndarray) -> np.ndarray | None:

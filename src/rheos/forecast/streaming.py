@@ -20,7 +20,8 @@ from rheos.forecast.continuation import Continuation, coming
 from rheos.forecast.draw import decoded
 from rheos.forecast.engine import Engine, Unit
 from rheos.forecast.forecast import Forecast
-from rheos.forecast.model import NO_LEVELS, FittedModel
+from rheos.forecast.kinds import NO_LEVELS
+from rheos.forecast.model import FittedModel
 from rheos.forecast.store import Frame, Memory
 from rheos.sample.path import Rolling
 from rheos.sample.preset import Preset

@@ -6,8 +6,8 @@ Its word alone stands for all of it; what is said beside it has to be the same.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rheos.denoise import EndsObjective, MaskedCrossEntropy
-from rheos.process import Masked, TwoSided
+from rheos.denoise import EndsObjective, MaskedCrossEntropy, PlanLikelihood
+from rheos.process import BridgePlan, Masked, TwoSided
 
 if TYPE_CHECKING:
     from rheos.forecast.recipe import Recipe
@@ -21,18 +21,26 @@ _BROUGHT = {
         "calibration": "none",
     },
     TwoSided.name(): {"objective": EndsObjective.name()},
+    BridgePlan.name(): {"objective": PlanLikelihood.name()},
 }
 _NEEDS = {
     Masked.name(): "draws whole numbers, which need",
     TwoSided.name(): "goes from clips of one law to clips of another, which needs",
+    BridgePlan.name(): "is trained by its plan's likelihood, which needs",
 }
 _ARE_FOR = {
     Masked.name(): "whole numbers, which process={} does not draw",
     TwoSided.name(): "ways from clips to clips, which process={} does not go",
+    BridgePlan.name(): "plans between clips, which process={} does not have",
+}
+_NO_AGENTS = {
+    TwoSided.name(): "answers for both ends, on clips of twice the channels, which agents are not",
+    BridgePlan.name(): "has a mixture of clips of fixed entries, and agents come and go",
 }
 _PAIRS = {
     Masked.name(): "draws whole numbers without noise",
     TwoSided.name(): "starts from past errors and not from noise",
+    BridgePlan.name(): "has no path to straighten",
 }
 
 
@@ -84,8 +92,5 @@ def require_companions(recipe: "Recipe") -> None:
             f"process={word} {_PAIRS[word]}, so training.reflow has no pairs to go on with; leave out one of "
             "them"
         )
-    if word == TwoSided.name() and recipe.network.kind == "equivariant":
-        raise ValueError(
-            "process=two_sided answers for both ends, on clips of twice the channels, which agents are not; "
-            "use another process with network=equivariant"
-        )
+    if word in _NO_AGENTS and recipe.network.kind == "equivariant":
+        raise ValueError(f"process={word} {_NO_AGENTS[word]}; use another process with network=equivariant")

@@ -1,5 +1,7 @@
 """How a clip becomes noise: schedule, coordinates, noise, process."""
 
+from rheos.core.method import Method
+from rheos.process.bridge_plan import BridgePlan
 from rheos.process.critically_damped import CriticallyDamped
 from rheos.process.linear_face import LinearFace
 from rheos.process.masked import Masked
@@ -29,7 +31,7 @@ LINEAR_FACES: tuple[type[LinearFace], ...] = (CriticallyDamped,)
 TOKEN_PROCESSES: tuple[type[Masked], ...] = (Masked,)
 """Processes of whole numbers, with a denoiser, an objective and samplers of their own."""
 
-PROCESSES_BETWEEN: tuple[type[TwoSided], ...] = (TwoSided,)
+PROCESSES_BETWEEN: tuple[type[Method], ...] = (TwoSided, BridgePlan)
 """Processes between two laws of clips, with a denoiser, an objective and a sampler of their own."""
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "PROCESSES",
     "PROCESSES_BETWEEN",
     "TOKEN_PROCESSES",
+    "BridgePlan",
     "CriticallyDamped",
     "DyDiff",
     "Elucidated",

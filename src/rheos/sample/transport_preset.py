@@ -1,4 +1,4 @@
-"""How much to spend on the way from one law to another: steps of two calls each, under one word."""
+"""How much to spend on the way from one law to another: steps of two calls each, or none, under one word."""
 
 from typing import Literal
 
@@ -41,3 +41,24 @@ def transport_preset(word: str) -> Transport:
     if word not in TRANSPORTS:
         raise InputError(f"quality {word!r} is not known: say one of {', '.join(TRANSPORTS)}.")
     return TRANSPORTS[word]
+
+
+class AtOnce(Method):
+    """Ends drawn from a plan itself, by the one call that its start takes."""
+
+    kind: Literal["at_once"] = "at_once"
+
+    @property
+    def evaluations(self) -> int:
+        """Network calls."""
+        return 1
+
+
+def at_once(word: str) -> AtOnce:
+    """The same for all words.
+
+    Raises:
+        InputError: there is no such word.
+    """
+    _ = transport_preset(word)
+    return AtOnce()
