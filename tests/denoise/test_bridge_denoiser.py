@@ -9,6 +9,7 @@ from torch.distributions import MultivariateNormal
 
 from rheos.core.context import Context
 from rheos.core.keys import Key
+from rheos.core.scope import Scope
 from rheos.denoise import BridgeDenoiser, BridgeNetwork, LightBridge, PlanLikelihood
 from rheos.process import BridgePlan
 from rheos.process.coordinates import Anchored
@@ -145,6 +146,62 @@ def test_what_is_drawn_is_the_plan():
     few = torch.tensor([11, 4])
     again = denoiser.draw(context.rows(few), Key.of(0, few), like[:2])
     torch.testing.assert_close(again, drawn[few])
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+@torch.no_grad()
+def test_given_some_entries_the_rest_has_its_exact_law(rank):
+    """Weights, means and covariances of all components by conditioning the whole mixture, to 1e-10."""
+    denoiser = bridge(3, rank)
+    start, end = number(80, 4, AHEAD), number(81, 4, AHEAD)
+    known, rest = [0, 2], [1]
+    present = torch.tensor([1, 0, 1], dtype=F64).expand(4, -1)
+    shares, mean, root = denoiser.believed(start, end, present)
+    net, covariances = denoiser.network, spreads(denoiser)
+    prior, means = denoiser.plan(start)
+    for k in range(3):
+        block = covariances[k][known][:, known]
+        gain = covariances[k][rest][:, known] @ torch.linalg.inv(block)
+        away = end[:, known] - means[:, k][:, known]
+        weight = prior[:, k] + MultivariateNormal(means[:, k][:, known], block).log_prob(end[:, known])
+        torch.testing.assert_close(shares[:, k], weight, rtol=0, atol=1e-10)
+        found = means[:, k] + mean[:, k] @ net.factors[k].mT
+        torch.testing.assert_close(found[:, rest], means[:, k][:, rest] + away @ gain.mT, rtol=0, atol=1e-10)
+        inverse = torch.cholesky_inverse(root[0, k]) if rank else torch.zeros(0, 0, dtype=F64)
+        joint = torch.diag(net.diagonals[k]) + net.factors[k] @ inverse @ net.factors[k].mT
+        expected = covariances[k][rest][:, rest] - gain @ covariances[k][known][:, rest]
+        torch.testing.assert_close(joint[rest][:, rest], expected, rtol=0, atol=1e-10)
+
+
+@torch.no_grad()
+def test_members_hold_what_is_given_and_draw_the_rest_given_it():
+    """Mean and variance of 40 000 given two of three frames, five standard errors."""
+    rows, denoiser = 40_000, bridge(3, 2, seed=50, coordinates=Anchored())
+    table = torch.tensor([[False], [False], [True], [False], [True]])
+    one = Context(
+        history_frames=PAST,
+        history=number(40, 1, PAST, 1),
+        observation=number(82, 1, PAST + AHEAD, 1),
+        anchor=number(83, 1, PAST + AHEAD, 1),
+        anchor_scale=torch.full((1, PAST + AHEAD, 1), 2.0, dtype=F64),
+        scope=Scope.of(PAST + AHEAD, 1, given=table),
+    )
+    context, like = one.repeat(rows), torch.zeros(rows, PAST + AHEAD, 1, dtype=F64)
+    drawn = denoiser.draw(context, Key.of(0, rows), like)
+    assert torch.equal(drawn[:, :PAST], context.history)
+    held = context.observation[:, [2, 4]]
+    torch.testing.assert_close(drawn[:, [2, 4]], held)
+    end = ((one.observation - one.anchor) / 2.0)[:, PAST:, 0]
+    present = torch.tensor([[1.0, 0.0, 1.0]], dtype=F64)
+    start, net = denoiser.start(one, like[:1]), denoiser.network
+    shares, mean, root = denoiser.believed(start, end, present)
+    weights = torch.softmax(shares, 1)[0]
+    middle = (denoiser.plan(start)[1] + torch.einsum("bkr,knr->bkn", mean, net.factors))[0, :, 1]
+    row = torch.linalg.solve_triangular(root[0], net.factors[:, 1, :, None], upper=False)[..., 0]
+    second = weights @ (middle**2 + net.diagonals[:, 1] + row.square().sum(1))
+    found = ((drawn - context.anchor) / 2.0)[:, 3, 0]
+    for values, expected in ((found, weights @ middle), (found**2, second)):
+        assert abs(float(values.mean() - expected)) < 5 * float(values.std()) / rows**0.5
 
 
 def anchored():

@@ -47,6 +47,18 @@ PLANTED = [
         _PLAN,
     ),
     (
+        "src/rheos/forecast/given.py",
+        "if isinstance(model.denoiser, BridgeDenoiser) and not whole_frames:",
+        "if isinstance(model.denoiser, BridgeDenoiser):",
+        _PLAN,
+    ),
+    (
+        "src/rheos/forecast/given.py",
+        'whole_frames = model.recipe.times == "per_frame" or model.codec.mixes',
+        'whole_frames = model.recipe.times != "per_group"',
+        _PLAN,
+    ),
+    (
         "src/rheos/forecast/together.py",
         'if other != word and brought.get(name, "none")',
         'if other == word and brought.get(name, "none")',

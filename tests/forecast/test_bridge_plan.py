@@ -1,11 +1,12 @@
 """`process=light_bridge`: one word fits, keeps, loads and forecasts it, in one call of its network."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import tiny
 import torch
 
-from rheos import IncompatibleError, InputError, load
+from rheos import Forecasting, IncompatibleError, InputError, load
 from rheos.data.reader import read
 from rheos.denoise import BridgeDenoiser
 from rheos.forecast.forecaster import options
@@ -52,6 +53,38 @@ def test_training_moves_start_and_mixture_from_the_gaussian_it_begins_as(model):
     batch = model.model.source(read(TABLE)).batch(np.arange(4, 8))
     clip, context = model.model.context(batch)
     assert float(denoiser.start(context, clip).detach().abs().max()) > 0.0
+
+
+AHEAD = pd.date_range(TABLE.time.iloc[-1] + pd.Timedelta("1h"), periods=tiny.HORIZON, freq="h")
+
+
+def test_any_part_may_be_given_and_any_variables_drawn_alone(model):
+    known = pd.DataFrame({"time": AHEAD[1:3], "b": [0.3, -0.2], "a": [np.nan, 1.0]})
+    found = model.forecast(members=5, settings=Forecasting(given=known)).dataset
+    assert np.array_equal(found["b"].values[0, :, 1:3], np.float32([[0.3, -0.2]] * 5))
+    assert (found["a"].values[0, :, 2] == 1.0).all()
+    for name, frames in (("a", [0, 1, 3]), ("b", [0, 3])):
+        assert (found[name][0, :, frames].std("member") > 0).all()
+    free = model.forecast(members=5).dataset
+    assert np.abs(found["a"][0, :, 3] - free["a"][0, :, 3]).max() > 1e-4
+    alone = model.forecast(members=5, settings=Forecasting(only="b"))
+    assert alone.variables == ("b",)
+    # Of a mixture the marginal law is the column itself.
+    assert alone.dataset["b"].equals(free["b"])
+    rest = model.forecast(members=5, settings=Forecasting(only="a", given=known[["time", "b"]]))
+    assert rest.variables == ("a",)
+    assert rest.uncalibrated
+
+
+def test_what_mixes_variables_is_given_by_whole_frames():
+    field = tiny.field(holes=False)
+    mixed = tiny.fitted(field, (*tiny.CODED, "process=light_bridge"))
+    stamps = pd.date_range(field.time.values[-1], periods=3, freq="D")[1:]
+    known = field.isel(time=slice(-2, None)).assign_coords(time=stamps)
+    drawn = mixed.forecast(members=2, settings=Forecasting(given=known)).dataset["sst"]
+    np.testing.assert_array_equal(drawn[0, 0, :2], known["sst"].values.astype(np.float32))
+    with pytest.raises(InputError, match="forecast all variables and take a column"):
+        mixed.forecast(members=2, settings=Forecasting(only="sst"))
 
 
 def test_fields_with_land_and_gaps():

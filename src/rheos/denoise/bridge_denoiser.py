@@ -5,7 +5,9 @@ identity C = I + U' D^-1 U is all that is factored:
 
     (D + U U')^-1 = D^-1 - D^-1 U C^-1 U' D^-1,   |D + U U'| = |D| |C|.
 
-Entries that are missing drop out of D and U, which leaves the law of the others.
+Entries that are missing drop out of D and U, which leaves the law of the others. With y ~ N(0, I) behind U_k,
+x_b = r_k + S_k x_a + U_k y + D_k^(1/2) z, and what is known of x_b is known of y: of precision C, and of mean
+C^-1 U' D^-1 (x_b - r_k - S_k x_a), all of the known entries; so forecasts given values are exact as well.
 """
 
 import math
@@ -112,15 +114,19 @@ class BridgeDenoiser(InCoordinates):
         shares = 0.5 * (spread * start[:, None]).sum(2) + start @ net.centers.mT
         return torch.log_softmax(net.log_weights + shares, 1), net.centers + spread
 
-    def log_likelihood(
+    def believed(
         self, start: Float[Tensor, "b n"], end: Float[Tensor, "b n"], present: Float[Tensor, "b n"]
-    ) -> Float[Tensor, " b"]:
-        """log p(x_b | x_a) of the entries that are present, by 1 and 0.
+    ) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b k r"], Float[Tensor, "b k r r"]]:
+        """What some entries of x_b say of the rest, by x_b = r_k + S_k x_a + U_k y + D_k^(1/2) z.
 
         Args:
             start: x_a.
-            end: x_b, anything finite where missing.
-            present: which entries count.
+            end: x_b, anything finite where not present.
+            present: which entries are known, by 1 and 0.
+
+        Returns:
+            log p(k, the known entries | x_a); the mean of y given those and k; the factor L of its precision
+            C = L L'.
         """
         net, (shares, means) = self.network, self.plan(start)
         diagonals, rank = net.diagonals, net.factors.shape[2]
@@ -129,17 +135,32 @@ class BridgeDenoiser(InCoordinates):
         outer = net.factors[..., :, None] * (net.factors / diagonals[..., None])[..., None, :]
         inner = torch.einsum("bn,knrs->bkrs", present, outer)
         root = torch.linalg.cholesky(inner + torch.eye(rank, dtype=end.dtype, device=end.device))
-        tied = torch.einsum("bkn,knr->bkr", scaled, net.factors)
-        joint = torch.linalg.solve_triangular(root, tied[..., None], upper=False)[..., 0]
-        squares = (away * scaled).sum(2) - joint.square().sum(2)
+        tied = torch.einsum("bkn,knr->bkr", scaled, net.factors)[..., None]
+        joint = torch.linalg.solve_triangular(root, tied, upper=False)
+        squares = (away * scaled).sum(2) - joint.square().sum((2, 3))
         volume = present @ (2.0 * math.pi * diagonals).log().mT
         volume = volume + 2.0 * root.diagonal(dim1=2, dim2=3).log().sum(2)
-        return torch.logsumexp(shares - 0.5 * (squares + volume), 1)
+        mean = torch.linalg.solve_triangular(root.mT, joint, upper=True)[..., 0]
+        return shares - 0.5 * (squares + volume), mean, root
+
+    def log_likelihood(
+        self, start: Float[Tensor, "b n"], end: Float[Tensor, "b n"], present: Float[Tensor, "b n"]
+    ) -> Float[Tensor, " b"]:
+        """log p(x_b | x_a) of the entries that are present.
+
+        Args:
+            start: x_a.
+            end: x_b, anything finite where missing.
+            present: which entries count, by 1 and 0.
+        """
+        return torch.logsumexp(self.believed(start, end, present)[0], 1)
 
     def draw(
         self, context: Context, key: Key, like: Float[Tensor, "b f c *space"]
     ) -> Float[Tensor, "b f c *space"]:
         """Clips in their own units, from the plan itself: one call, no step.
+
+        Entries that the context's scope gives are held, and the rest is drawn given them, exactly.
 
         Args:
             context: of the clips.
@@ -147,16 +168,28 @@ class BridgeDenoiser(InCoordinates):
             like: a clip of the shape, dtype and device wanted.
         """
         net, past = self.network, context.history_frames
-        shares, means = self.plan(self.start(context, like))
+        start, known, seen = self.start(context, like), *self._known(context, like)
+        shares, mean, root = self.believed(start, seen, known)
         w = key.at(Purpose.DATA).uniform((1,)).to(shares.device)
-        chosen = (shares.double().exp().cumsum(1) < w).sum(1).clamp(max=shares.shape[1] - 1)
+        chosen = (torch.softmax(shares.double(), 1).cumsum(1) < w).sum(1).clamp(max=shares.shape[1] - 1)
         rows, (count, rank) = torch.arange(len(like), device=chosen.device), net.factors.shape[1:]
         own = key.at(Purpose.START).normal((count,), like.dtype, like.device)
         common = key.at(Purpose.NOISE).normal((rank,), like.dtype, like.device)
-        joint = torch.einsum("br,knr->bkn", common, net.factors)
-        drawn = (means + joint)[rows, chosen] + net.diagonals[chosen].sqrt() * own
+        turned = torch.linalg.solve_triangular(root[rows, chosen].mT, common[..., None], upper=True)[..., 0]
+        joint = torch.einsum("br,knr->bkn", mean[rows, chosen] + turned, net.factors)
+        drawn = (self.plan(start)[1] + joint)[rows, chosen] + net.diagonals[chosen].sqrt() * own
+        drawn = torch.where(known > 0, seen, drawn)
         u0 = torch.cat((torch.zeros_like(like[:, :past]), drawn.reshape(like[:, past:].shape)), 1)
         clips = self.read(u0, context)
         if context.history is None or past == 0:
             return clips
         return torch.cat((context.history.to(clips), clips[:, past:]), 1)
+
+    def _known(self, context: Context, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Which entries of the future the scope gives, by 1 and 0, and what they are; each `(b, n)`."""
+        if context.scope is None or context.observation is None:
+            return (torch.zeros_like(like[:, context.history_frames :]).flatten(1),) * 2
+        given = context.scope.mask(context.scope.given, like).expand(like.shape).to(like)
+        seen = self.canonical(context.observation.to(like), context)
+        past = context.history_frames
+        return given[:, past:].flatten(1), seen[:, past:].flatten(1)

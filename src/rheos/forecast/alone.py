@@ -15,6 +15,7 @@ from rheos.core.errors import InputError
 from rheos.core.scope import Scope
 from rheos.data.dataset import Layout
 from rheos.data.options import closest
+from rheos.denoise import BridgeDenoiser
 from rheos.forecast.model import FittedModel
 
 
@@ -40,7 +41,8 @@ class Alone:
         wanted, known = (names,) if isinstance(names, str) else tuple(names), model.layout.channels
         if not wanted:
             raise InputError("only=[] names no variable; name those to forecast, or leave it out.")
-        if model.recipe.times != "per_group":
+        plan = isinstance(model.denoiser, BridgeDenoiser) and not model.codec.mixes
+        if model.recipe.times != "per_group" and not plan:
             raise InputError(
                 "variables are left out by a time of their own, but the model was not trained with one for "
                 "each: fit it with times=per_group, or forecast all variables and take a column."

@@ -20,7 +20,7 @@ from rheos.forecast.given import with_given
 from rheos.forecast.kinds import Sampler
 from rheos.forecast.model import FittedModel
 from rheos.sample.preset import Preset
-from rheos.sample.sample import Sample, sample, warnings_of
+from rheos.sample.sample import Sample, as_given, sample, warnings_of
 from rheos.sample.transport import transport
 from rheos.sample.transport_preset import AtOnce, Transport
 from rheos.sample.unmasking import Unmasking, sample_tokens
@@ -117,8 +117,10 @@ def _clips(
         return transport(denoiser, start, key=key, context=context, steps=preset.steps)
     if isinstance(denoiser, BridgeDenoiser) and isinstance(preset, AtOnce):
         with torch.no_grad():
-            clips = denoiser.draw(context.to(device), key, torch.zeros(shape, device=device))
-        return Sample(clips=clips, evaluations=preset.evaluations, warnings=warnings_of(clips))
+            context = context.to(device)
+            clips = denoiser.draw(context, key, torch.zeros(shape, device=device))
+        warnings = warnings_of(clips)
+        return Sample(as_given(clips, context), evaluations=preset.evaluations, warnings=warnings)
     if not isinstance(preset, Preset) or not isinstance(denoiser, Denoiser):
         raise IncompatibleError(
             f"{preset.name()!r} cannot sample a model of the {model.recipe.process.kind!r} process: tokens, "
