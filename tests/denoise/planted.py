@@ -4,9 +4,35 @@ _WHOLE = "tests/denoise/test_unconditional.py"
 
 _STARTS = "tests/denoise/test_starts.py"
 _PLAN = "tests/denoise/test_bridge_denoiser.py"
+_LIGHT = "tests/denoise/test_light_bridge.py"
 _OF_PLAN = "src/rheos/denoise/bridge_denoiser.py"
 
 PLANTED = [
+    ("src/rheos/denoise/light_bridge.py", "2.0 * factor.diagonal(dim1=1", "factor.diagonal(dim1=1", _LIGHT),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "_LEAST + roots**2, axes)",
+        "_LEAST + roots, axes)",
+        _LIGHT,
+    ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        'torch.einsum("bkm,knm->bkn", values, self.axes)',
+        'torch.einsum("bkm,kmn->bkn", values, self.axes)',
+        _LIGHT,
+    ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "centers, here = self._along(self.centers[None]), self._along(x[:, None])",
+        "centers, here = self.centers[None], self._along(x[:, None])",
+        _LIGHT,
+    ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "self._back(variances.sqrt() * z[:, None])",
+        "variances.sqrt() * z[:, None]",
+        _LIGHT,
+    ),
     (_OF_PLAN, "shares = 0.5 * (spread", "shares = (spread", _PLAN),
     (_OF_PLAN, "+ start @ net.centers.mT", "- start @ net.centers.mT", _PLAN),
     (
@@ -673,8 +699,8 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/light_bridge.py",
-        "both - (1.0 / left - 1.0) * self.centers**2",
-        "both + (1.0 / left - 1.0) * self.centers**2",
+        "both - (1.0 / left - 1.0) * centers**2",
+        "both + (1.0 / left - 1.0) * centers**2",
         "tests/denoise/test_light_bridge.py",
     ),
     (
@@ -685,8 +711,8 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/light_bridge.py",
-        "start**2 @ self.spreads.mT + 2.0 * start @ self.centers.mT",
-        "start**2 @ self.spreads.mT + start @ self.centers.mT",
+        "squares + 2.0 * start @ self.centers.mT",
+        "squares + start @ self.centers.mT",
         "tests/denoise/test_light_bridge.py",
     ),
     (
