@@ -78,11 +78,17 @@ def test_any_part_may_be_given_and_any_variables_drawn_alone(model):
 
 def test_what_mixes_variables_is_given_by_whole_frames():
     field = tiny.field(holes=False)
-    mixed = tiny.fitted(field, (*tiny.CODED, "process=light_bridge"))
+    pair = field.assign(ice=field["sst"] * 0.5 + 1)
+    mixed = tiny.fitted(pair, (*tiny.CODED, "process=light_bridge"))
     stamps = pd.date_range(field.time.values[-1], periods=3, freq="D")[1:]
-    known = field.isel(time=slice(-2, None)).assign_coords(time=stamps)
+    known = pair.isel(time=slice(-2, None)).assign_coords(time=stamps)
     drawn = mixed.forecast(members=2, settings=Forecasting(given=known)).dataset["sst"]
     np.testing.assert_array_equal(drawn[0, 0, :2], known["sst"].values.astype(np.float32))
+    with pytest.raises(
+        InputError,
+        match="some variables are given and others not, but the model's codec mixes variables: give",
+    ):
+        mixed.forecast(members=2, settings=Forecasting(given=known[["ice"]]))
     with pytest.raises(InputError, match="forecast all variables and take a column"):
         mixed.forecast(members=2, settings=Forecasting(only="sst"))
 

@@ -180,9 +180,12 @@ def _require_whole(model: FittedModel, values: np.ndarray, stamps: pd.Index) -> 
     if whole_frames:
         if (table.any(1) != table.all(1)).any():
             frame = int(np.flatnonzero(table.any(1) != table.all(1))[0])
+            why, other = "the model was trained with a time for each frame", "fit it with times=per_group"
+            if model.recipe.times != "per_frame":
+                why, other = "the model's codec mixes variables", "fit it without that codec"
             raise InputError(
-                f"at {stamp_text(stamps[frame])} some variables are given and others not, but the model was "
-                "trained with a time for each frame: give all or none, or fit it with times=per_group."
+                f"at {stamp_text(stamps[frame])} some variables are given and others not, but {why}: give all "
+                f"or none, or {other}."
             )
         return
     split = table.any(0) != table.all(0)
