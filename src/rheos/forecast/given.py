@@ -184,8 +184,8 @@ def _require_whole(model: FittedModel, values: np.ndarray, stamps: pd.Index) -> 
             if model.recipe.times != "per_frame":
                 why, other = "the model's codec mixes variables", "fit it without that codec"
             raise InputError(
-                f"at {stamp_text(stamps[frame])} some variables are given and others not, but {why}: give all "
-                f"or none, or {other}."
+                f"at {stamp_text(stamps[frame])} some variables are given and others not, but {why}: give "
+                f"all or none, or {other}."
             )
         return
     split = table.any(0) != table.all(0)
