@@ -39,7 +39,12 @@ def main(folder: Path, words: Sequence[str] = (), frames: int = 400, size: int =
 
     last_known = frames - 2 * HORIZON - 1
     forecast = forecaster.forecast(
-        source, at=last_known, members=16, quality="fast", out=folder / "forecast.zarr", memory="2GB"
+        source,
+        at=last_known,
+        members=16,
+        quality="fast",
+        settings=rheos.Forecasting(memory="2GB"),
+        out=folder / "forecast.zarr",
     )
     with xr.open_dataset(source, engine="h5netcdf") as truth:
         came = truth.vorticity.isel(time=slice(last_known + 1, last_known + 1 + HORIZON)).values

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rheos.forecast.forecaster import load as load
     from rheos.forecast.proposal import inspect as inspect
     from rheos.forecast.recipe import Recipe as Recipe
+    from rheos.forecast.settings import Forecasting as Forecasting
     from rheos.process.process import Process as Process
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ _HOMES = {
     "Denoiser": "rheos.denoise.denoiser",
     "Forecast": "rheos.forecast.forecast",
     "Forecaster": "rheos.forecast.forecaster",
+    "Forecasting": "rheos.forecast.settings",
     "IncompatibleError": "rheos.core.errors",
     "InputError": "rheos.core.errors",
     "Key": "rheos.core.keys",
@@ -55,6 +57,7 @@ __all__ = [
     "Denoiser",
     "Forecast",
     "Forecaster",
+    "Forecasting",
     "IncompatibleError",
     "InputError",
     "Key",

@@ -136,11 +136,16 @@ def forecast(
         str | None,
         typer.Option(help="A table of values to hold over the horizon; the rest is forecast given them."),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="A variable to forecast, the others left out; may be repeated."),
+    ] = None,
     memory: Annotated[str | None, typer.Option(help="Most memory to use, such as 2GB.")] = None,
     out: Annotated[Path, typer.Option(help="The Zarr store to write.")] = Path("forecast.zarr"),
 ) -> None:
     """Draw an ensemble of joint futures into a Zarr store; the same command continues an interrupted one."""
     from rheos.forecast.forecaster import load
+    from rheos.forecast.settings import Forecasting
     from rheos.forecast.unwell import health_sentence
 
     with progress_line() as tell:
@@ -151,9 +156,8 @@ def forecast(
             seed=seed,
             quality=quality,
             horizon=horizon,
-            given=given,
+            settings=Forecasting(given=given, only=only or None, memory=memory),
             out=out,
-            memory=memory,
             progress=tell,
         )
     sys.stderr.write(f"{out}: {made}\n")

@@ -2,7 +2,134 @@
 
 _WHOLE = "tests/denoise/test_unconditional.py"
 
+_STARTS = "tests/denoise/test_starts.py"
+_PLAN = "tests/denoise/test_bridge_denoiser.py"
+_LIGHT = "tests/denoise/test_light_bridge.py"
+_OF_PLAN = "src/rheos/denoise/bridge_denoiser.py"
+
 PLANTED = [
+    ("src/rheos/denoise/light_bridge.py", "2.0 * factor.diagonal(dim1=1", "factor.diagonal(dim1=1", _LIGHT),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "_LEAST + roots**2, axes)",
+        "_LEAST + roots, axes)",
+        _LIGHT,
+    ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        'torch.einsum("bkm,knm->bkn", values, self.axes)',
+        'torch.einsum("bkm,kmn->bkn", values, self.axes)',
+        _LIGHT,
+    ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "centers, here = self._along(self.centers[None]), self._along(x[:, None])",
+        "centers, here = self.centers[None], self._along(x[:, None])",
+        _LIGHT,
+    ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "self._back(variances.sqrt() * z[:, None])",
+        "variances.sqrt() * z[:, None]",
+        _LIGHT,
+    ),
+    (_OF_PLAN, "shares = 0.5 * (spread", "shares = (spread", _PLAN),
+    (_OF_PLAN, "+ start @ net.centers.mT", "- start @ net.centers.mT", _PLAN),
+    (
+        _OF_PLAN,
+        "net.diagonals * start[:, None] + torch.einsum",
+        "net.diagonals * start[:, None] - torch.einsum",
+        _PLAN,
+    ),
+    (_OF_PLAN, "(away * scaled).sum(2) - joint", "(away * scaled).sum(2) + joint", _PLAN),
+    (_OF_PLAN, "(end[:, None] - means) * present[:, None]", "end[:, None] - means", _PLAN),
+    (_OF_PLAN, "volume + 2.0 * root", "volume + root", _PLAN),
+    (
+        _OF_PLAN,
+        'torch.einsum("bn,knrs->bkrs", present, outer)',
+        'torch.einsum("bn,knrs->bkrs", 0 * present + 1, outer)',
+        _PLAN,
+    ),
+    (_OF_PLAN, "(self.plan(start)[1] + joint)", "self.plan(start)[1]", _PLAN),
+    (_OF_PLAN, "mean[rows, chosen] + turned", "turned", _PLAN),
+    (
+        _OF_PLAN,
+        "drawn = torch.where(known > 0, seen, drawn)",
+        "drawn = torch.where(known > 1, seen, drawn)",
+        _PLAN,
+    ),
+    (_OF_PLAN, "torch.softmax(shares.double(), 1)", "torch.softmax(self.plan(start)[0].double(), 1)", _PLAN),
+    (
+        _OF_PLAN,
+        "seen = self.canonical(context.observation.to(like), context)",
+        "seen = context.observation.to(like)",
+        _PLAN,
+    ),
+    (_OF_PLAN, "net.diagonals[chosen].sqrt() * own", "net.diagonals[chosen] * own", _PLAN),
+    (_OF_PLAN, "common = key.at(Purpose.NOISE)", "common = key.at(Purpose.START)", _PLAN),
+    (_OF_PLAN, "like.new_full(like.shape[:2], -_LEVEL)", "like.new_full(like.shape[:2], _LEVEL)", _PLAN),
+    (_OF_PLAN, "seen = self.read(torch.zeros_like(like), context)", "seen = self.read(like, context)", _PLAN),
+    (_OF_PLAN, "axes[:found].mT * spread[:found]", "axes[:found].mT", _PLAN),
+    (
+        "src/rheos/denoise/plan_likelihood.py",
+        "return -found / ahead.sum(1).clamp(min=1.0)",
+        "return -found / ahead.shape[1]",
+        _PLAN,
+    ),
+    (
+        "src/rheos/denoise/plan_likelihood.py",
+        "end = denoiser.canonical(x0, context)",
+        "end = x0",
+        _PLAN,
+    ),
+    (
+        "src/rheos/process/resampled.py",
+        "[number.to(device)] + self.cloud * z",
+        "[number.to(device)] + self.cloud**2 * z",
+        _STARTS,
+    ),
+    (
+        "src/rheos/process/resampled.py",
+        "key.at(Purpose.BOOTSTRAP, key.step)",
+        "key.at(Purpose.BOOTSTRAP)",
+        _STARTS,
+    ),
+    (
+        "src/rheos/process/resampled.py",
+        ".integers(len(self.clips), 1)[:, 0]",
+        ".integers(len(self.clips) - 1, 1)[:, 0]",
+        _STARTS,
+    ),
+    (
+        "src/rheos/denoise/ends_denoiser.py",
+        "seen = self.coordinates.to_seen(x, t, context)",
+        "seen = x",
+        _STARTS,
+    ),
+    (
+        "src/rheos/denoise/ends_denoiser.py",
+        '("lagged", 3)):',
+        '("lagged", 2)):',
+        _STARTS,
+    ),
+    (
+        "src/rheos/denoise/ends_objective.py",
+        "denoiser.canonical(x0, context)",
+        "torch.where(present > 0, x0, 0.0)",
+        _STARTS,
+    ),
+    (
+        "src/rheos/sample/transport.py",
+        "return denoiser.canonical(with_history(denoiser.read(x, context), context), context)",
+        "return with_history(x, context)",
+        _STARTS,
+    ),
+    (
+        "src/rheos/sample/transport.py",
+        "clips = x if own is None else with_history(own.read(x, context), context)",
+        "clips = x",
+        _STARTS,
+    ),
     (
         "src/rheos/denoise/objective.py",
         "uniform(()) < self.unconditional)",
@@ -548,13 +675,13 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/ends_objective.py",
-        "(found.difference - (start - x0)).square()",
-        "(found.difference - (x0 - start)).square()",
+        "(found.difference - (start - end)).square()",
+        "(found.difference - (end - start)).square()",
         "tests/denoise/test_ends.py",
     ),
     (
         "src/rheos/denoise/ends_objective.py",
-        "counted = expand((t > 0).to(torch.float64), x0) * present",
+        "counted = expand((t > 0).to(torch.float64), end) * present",
         "counted = present",
         "tests/denoise/test_ends.py",
     ),
@@ -572,8 +699,8 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/light_bridge.py",
-        "both - (1.0 / left - 1.0) * self.centers**2",
-        "both + (1.0 / left - 1.0) * self.centers**2",
+        "both - (1.0 / left - 1.0) * centers**2",
+        "both + (1.0 / left - 1.0) * centers**2",
         "tests/denoise/test_light_bridge.py",
     ),
     (
@@ -584,8 +711,8 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/light_bridge.py",
-        "start**2 @ self.spreads.mT + 2.0 * start @ self.centers.mT",
-        "start**2 @ self.spreads.mT + start @ self.centers.mT",
+        "squares + 2.0 * start @ self.centers.mT",
+        "squares + start @ self.centers.mT",
         "tests/denoise/test_light_bridge.py",
     ),
     (

@@ -61,7 +61,7 @@ def test_training_leads_to_both_posterior_means():
     center = 0.3 * 1.0 - 0.7 * 2.0
     exact = torch.tensor([a, 3.0 - a * center, c, -c * center], dtype=F64)
     denoiser = EndsDenoiser(Linear(exact.tolist()), process)
-    loss = EndsObjective()(denoiser, start, x0, Context(), Key.of(0, rows)).mean()
+    loss = EndsObjective()(denoiser, x0, Context(), Key.of(0, rows), start).mean()
     (slope,) = torch.autograd.grad(loss, denoiser.network.weights, create_graph=True)
     curve = torch.stack(
         [torch.autograd.grad(one, denoiser.network.weights, retain_graph=True)[0] for one in slope]
@@ -70,7 +70,7 @@ def test_training_leads_to_both_posterior_means():
     away = torch.linalg.solve(curve, slope)
     assert float(away.detach().abs().max()) < 5 * 2 / rows**0.5
     other = EndsDenoiser(Linear((exact + 0.05).tolist()), process)
-    assert float(EndsObjective()(other, start, x0, Context(), Key.of(0, rows)).mean()) > float(loss)
+    assert float(EndsObjective()(other, x0, Context(), Key.of(0, rows), start).mean()) > float(loss)
 
 
 def test_times_are_uniform_and_steps_differ():
@@ -83,7 +83,7 @@ def test_times_are_uniform_and_steps_differ():
 
     start, x0 = number(1, 8, 2, 1), number(2, 8, 2, 1)
     denoiser = EndsDenoiser(Linear(), Watching())
-    losses = [EndsObjective()(denoiser, start, x0, Context(), Key.of(0, 8).at(0, step)) for step in (0, 0, 1)]
+    losses = [EndsObjective()(denoiser, x0, Context(), Key.of(0, 8).at(0, step), start) for step in (0, 0, 1)]
     assert torch.equal(losses[0], losses[1])
     assert not torch.equal(losses[0], losses[2])
     assert sorted((8 * seen[0]).floor().tolist()) == list(range(8))
@@ -95,18 +95,18 @@ def test_clean_history_and_missing_entries_count_for_nothing():
     mask[:, 2, 1] = 0.0
     context = Context(history_frames=1, mask=mask)
     denoiser, key = EndsDenoiser(Linear((0.4, 1.0, 0.2, 0.1)), TwoSided()), Key.of(3, 4)
-    loss = EndsObjective()(denoiser, start, x0, context, key)
+    loss = EndsObjective()(denoiser, x0, context, key, start)
     assert torch.equal(denoiser.network.level[:, 0], torch.full((4,), 20.0, dtype=F64))
     worse = x0.clone()
     worse[:, 2, 1] = torch.nan
     elsewhere = start.clone()
     elsewhere[:, 0] = 100.0
-    assert torch.equal(EndsObjective()(denoiser, elsewhere, worse, context, key), loss)
+    assert torch.equal(EndsObjective()(denoiser, worse, context, key, elsewhere), loss)
     # A mean over the three entries that count: with both answers 0, their squares and those of the noise.
     silent = EndsDenoiser(Linear(), TwoSided())
     z = key.at(4).normal((3, 2), F64)
     squares = ((start - x0).square() + z.square())[:, 1:].flatten(1)[:, [0, 1, 2]].mean(1)
-    torch.testing.assert_close(EndsObjective()(silent, start, x0, context, key), squares)
+    torch.testing.assert_close(EndsObjective()(silent, x0, context, key, start), squares)
 
 
 def test_one_sided_processes_are_refused():

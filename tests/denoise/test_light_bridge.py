@@ -205,3 +205,85 @@ def test_what_has_no_plan_is_refused():
             sample(MIXED, (1, 2, 1), key=key, context=context)
     with pytest.raises(IncompatibleError, match="anchor"):
         sample(MIXED, (1, 1, 1), key=key)
+
+
+def root_of(matrix):
+    values, axes = torch.linalg.eigh(matrix)
+    return axes @ values.sqrt().diag() @ axes.mT
+
+
+@pytest.mark.parametrize("epsilon", [0.2, 2.0])
+def test_full_covariances_are_the_closed_form_of_correlated_gaussians(epsilon):
+    """S = A^-1/2 (A^1/2 B A^1/2 + eps^2 / 4)^1/2 A^-1/2 - eps / 2 A^-1 (Janati et al. 2020)."""
+    turns = [torch.tensor(rows, dtype=F64) for rows in ([[1.0, 0.0], [0.6, 0.8]], [[0.5, 0.9], [0.0, 1.2]])]
+    start, end = (normal(seed, (0.0, 0.0), (1.0, 1.0), 500) for seed in (0, 1))
+    start, end = start[..., 0] @ turns[0].mT + 0.5, end[..., 0] @ turns[1].mT - 1.0
+    a, b = (turn @ turn.mT for turn in turns)
+    half, eye = root_of(a), torch.eye(2, dtype=F64)
+    inverse = torch.linalg.inv(half)
+    exact = (
+        inverse @ root_of(half @ b @ half + epsilon**2 / 4 * eye) @ inverse - epsilon / 2 * inverse @ inverse
+    )
+    found = LightBridge.fit(
+        start[..., None], end[..., None], key=Key.of(0), epsilon=epsilon, components=1, covariance="full"
+    )
+    spread = found.axes[0] @ found.spreads[0].diag() @ found.axes[0].mT
+    torch.testing.assert_close(spread, exact, rtol=1e-5, atol=1e-6)
+    at = torch.tensor([[[1.3], [0.2]]], dtype=F64)
+    mean = torch.full((2,), -1.0, dtype=F64) + exact @ (at.flatten() - 0.5)
+    torch.testing.assert_close(found.plan(at)[1][0, 0], mean, rtol=1e-5, atol=1e-5)
+    plain = LightBridge.fit(start[..., None], end[..., None], key=Key.of(0), epsilon=epsilon, components=1)
+    assert float(found.loss(start, end)) < float(plain.loss(start, end)) - 0.01
+
+
+ANGLES = torch.tensor([0.5, 2.0], dtype=F64)
+AXES = torch.stack((ANGLES.cos(), -ANGLES.sin(), ANGLES.sin(), ANGLES.cos()), 1).reshape(2, 2, 2)
+TURNED = LightBridge(
+    0.4,
+    torch.tensor([0.3, 0.7], dtype=F64).log(),
+    torch.tensor([[0.4, -1.0], [1.0, 0.3]], dtype=F64),
+    torch.tensor([[0.5, 1.4], [0.8, 0.2]], dtype=F64),
+    AXES,
+)
+"""A plan in two dimensions whose components are turned."""
+
+
+def test_a_turned_plan_is_the_plan_of_the_matrices():
+    matrix = AXES @ TURNED.spreads.diag_embed() @ AXES.mT
+    start = torch.tensor([[1.0, -0.7], [0.2, 0.4]], dtype=F64)
+    weights, means, _ = TURNED.plan(start[..., None])
+    tilt = torch.einsum("bi,kij,bj->bk", start, matrix, start) + 2.0 * start @ TURNED.centers.mT
+    torch.testing.assert_close(weights, torch.softmax(TURNED.log_weights + tilt / 0.8, 1))
+    torch.testing.assert_close(means, TURNED.centers + torch.einsum("kij,bj->bki", matrix, start))
+    end = torch.tensor([[0.3, 0.8], [-1.0, 0.1]], dtype=F64)
+    law = torch.distributions.MultivariateNormal(TURNED.centers, 0.4 * matrix)
+    potential = torch.logsumexp(TURNED.log_weights + law.log_prob(end[:, None]), 1)
+    share = torch.logsumexp(TURNED.log_weights + tilt / 0.8, 1)
+    torch.testing.assert_close(TURNED.loss(start, end), share.mean() - potential.mean())
+
+
+@pytest.mark.parametrize("t", [1.0, 0.5, 0.05])
+def test_what_is_believed_of_a_turned_plan_is_its_mean_by_quadrature(t):
+    line = torch.linspace(-7, 7, 1201, dtype=F64)
+    grid = torch.cartesian_prod(line, line)
+    matrix = AXES @ TURNED.spreads.diag_embed() @ AXES.mT
+    law = torch.distributions.MultivariateNormal(TURNED.centers, 0.4 * matrix)
+    potential = torch.logsumexp(TURNED.log_weights + law.log_prob(grid[:, None]), 1)
+    x = torch.tensor([0.7, -0.4], dtype=F64)
+    density = potential + grid.square().sum(1) / 0.8 - (grid - x).square().sum(1) / (0.8 * t)
+    expected = (torch.softmax(density, 0)[:, None] * grid).sum(0)
+    found = TURNED.believed(x[None], torch.tensor([[t]], dtype=F64))[0]
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+def test_solvers_draw_a_turned_plan_and_draw_draws_it():
+    one = LightBridge(0.4, torch.zeros(1, dtype=F64), TURNED.centers[:1], TURNED.spreads[:1], AXES[:1])
+    start = torch.tensor([[[1.0], [-0.7]]], dtype=F64)
+    law = probe(one, (2, 1), context=Context(anchor=start), preset=FINE)
+    _, means, variances = one.plan(start)
+    covariance = AXES[0] @ variances[0].diag() @ AXES[0].mT
+    torch.testing.assert_close(law.mean, means[0, 0], rtol=0, atol=1e-4)
+    torch.testing.assert_close(law.covariance, covariance, rtol=0, atol=1e-4)
+    drawn = one.draw(start.expand(20_000, -1, -1), Key.of(3, 20_000))[..., 0]
+    products = (drawn - means[0, 0])[:, :, None] * (drawn - means[0, 0])[:, None]
+    assert float(((products.mean(0) - covariance).abs() / products.std(0)).max()) < 5 / 20_000**0.5

@@ -15,7 +15,88 @@ _GIVEN = "tests/forecast/test_given.py"
 _PAGE = "tests/forecast/test_page.py"
 _WHOLE = "tests/forecast/test_unconditional.py"
 
+_ALONE = "tests/forecast/test_alone.py"
+_OF_ALONE = "src/rheos/forecast/alone.py"
+
+_TWO = "tests/forecast/test_two_sided.py"
+_PLAN = "tests/forecast/test_bridge_plan.py"
+
 PLANTED = [
+    (
+        "src/rheos/forecast/fitting.py",
+        "Resampled(errors[kept], model.denoiser.process.cloud)",
+        "Resampled(-errors[kept], model.denoiser.process.cloud)",
+        _TWO,
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        'update={"channels": 2 * shapes.channels}',
+        'update={"channels": shapes.channels}',
+        _TWO,
+    ),
+    (
+        "src/rheos/forecast/model.py",
+        'return {} if starts is None else {"clips": starts.clips.numpy()}',
+        "return {}",
+        _TWO,
+    ),
+    (
+        "src/rheos/forecast/kinds.py",
+        "return BridgeNetwork(built, entries, recipe.process)",
+        "return BridgeNetwork(built, shapes.horizon, recipe.process)",
+        _PLAN,
+    ),
+    (
+        "src/rheos/forecast/given.py",
+        "if isinstance(model.denoiser, BridgeDenoiser) and not whole_frames:",
+        "if isinstance(model.denoiser, BridgeDenoiser):",
+        _PLAN,
+    ),
+    (
+        "src/rheos/forecast/given.py",
+        'whole_frames = model.recipe.times == "per_frame" or model.codec.mixes',
+        'whole_frames = model.recipe.times != "per_group"',
+        _PLAN,
+    ),
+    (
+        "src/rheos/forecast/together.py",
+        'if other != word and brought.get(name, "none")',
+        'if other == word and brought.get(name, "none")',
+        _TWO,
+    ),
+    (_OF_ALONE, "left = ~torch.tensor(self.channels)", "left = torch.tensor(self.channels)", _ALONE),
+    (_OF_ALONE, "left=left & ~given)", "left=left)", _ALONE),
+    (_OF_ALONE, "torch.tensor(context.scope.given)", "torch.zeros_like(left)", _ALONE),
+    (
+        _OF_ALONE,
+        "everyone = model.circle.each(tuple(range(len(known))))",
+        "everyone = tuple(range(len(known)))",
+        _ALONE,
+    ),
+    (
+        _OF_ALONE,
+        "numbers = tuple(number for number, name in enumerate(known) if name in wanted)",
+        "numbers = tuple(known.index(name) for name in wanted)",
+        _ALONE,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "exists = exists & drawn",
+        "exists = exists | drawn",
+        _ALONE,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        '        if self.calibrated:\n            return ""',
+        '        if not self.calibrated:\n            return ""',
+        _ALONE,
+    ),
+    (
+        "src/rheos/forecast/draw.py",
+        "context = alone.within(context, clip.shape[1])",
+        "alone.within(context, clip.shape[1])",
+        _ALONE,
+    ),
     (
         "src/rheos/forecast/whole.py",
         "given[: context.history_frames] = True",
@@ -131,7 +212,7 @@ PLANTED = [
         _KILL,
     ),
     (
-        "src/rheos/forecast/model.py",
+        "src/rheos/forecast/as_json.py",
         'return {"start": int(stamps[0]), "length": len(stamps), "step": step}',
         'return {"start": int(stamps[0]), "length": len(stamps), "step": 1}',
         _TRIP,
@@ -271,7 +352,7 @@ PLANTED = [
     (_TUNING, "whole.grid.times[:last]", "whole.grid.times", _TUNE),
     (_TUNING, "points[-1].off <= min(bounds.values())", "points[-1].off <= max(bounds.values())", _TUNE),
     (_TUNING, "return max(self.bias, self.error)", "return self.bias", _TUNE),
-    ("src/rheos/forecast/model.py", "return self.presets[word]", "return preset(word)", _TUNE),
+    ("src/rheos/forecast/kinds.py", "return own[word]", "return preset(word)", _TUNE),
     (
         "src/rheos/forecast/forecaster.py",
         '"preset": engine.preset.model_dump(mode="json")',
@@ -326,9 +407,9 @@ PLANTED = [
         "tests/forecast/test_tokens.py",
     ),
     (
-        "src/rheos/forecast/recipe.py",
-        'return {**{name: kind for name, kind in _OF_TOKENS.items() if name != "network"}, **content}',
-        'return {**{name: kind for name, kind in _OF_TOKENS.items() if name == "codec"}, **content}',
+        "src/rheos/forecast/together.py",
+        'return {**{name: kind for name, kind in brought.items() if name != "network"}, **content}',
+        'return {**{name: kind for name, kind in brought.items() if name == "codec"}, **content}',
         "tests/forecast/test_tokens.py",
     ),
     (
@@ -369,8 +450,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/forecaster.py",
-        "Given.of(given, self.model), False",
-        "Given.of(given, self.model), True",
+        "Given.of(chosen.given, self.model), False",
+        "Given.of(chosen.given, self.model), True",
         _GIVEN,
     ),
     (
@@ -450,8 +531,14 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/fitting.py",
-        'loss_of("reflow", everywhere, len(drawn), lambda chosen: drawn.batch(chosen, device))',
-        'loss_of("reflow", everywhere, len(first), seen)',
+        'update={"time_sampler": settings.reflow_times})',
+        'update={"time_sampler": recipe.objective.time_sampler})',
+        "tests/forecast/test_reflow.py",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        'loss_of("reflow", second_law, len(drawn), lambda chosen: drawn.batch(chosen, device))',
+        'loss_of("reflow", second_law, len(first), seen)',
         "tests/forecast/test_reflow.py",
     ),
     (
@@ -485,13 +572,13 @@ PLANTED = [
         "tests/forecast/test_trajectories.py",
     ),
     (
-        "src/rheos/forecast/model.py",
-        "return flow_preset(word) if isinstance(self.denoiser, FlowMap)",
-        "return preset(word) if isinstance(self.denoiser, FlowMap)",
+        "src/rheos/forecast/kinds.py",
+        "return flow_preset(word) if isinstance(denoiser, FlowMap)",
+        "return preset(word) if isinstance(denoiser, FlowMap)",
         "tests/forecast/test_flow_map.py",
     ),
     (
-        "src/rheos/forecast/model.py",
+        "src/rheos/forecast/kinds.py",
         "kind = FlowMap if isinstance(recipe.objective, FlowObjective) else Denoiser",
         "kind = Denoiser",
         "tests/forecast/test_flow_map.py",

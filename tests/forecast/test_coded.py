@@ -17,6 +17,7 @@ from rheos.forecast.forecaster import load, options
 from rheos.forecast.override import build
 from rheos.forecast.proposal import inspect
 from rheos.forecast.recipe import Recipe
+from rheos.forecast.settings import Forecasting
 from rheos.forecast.spending import Spending
 from rheos.forecast.store import Frame
 
@@ -89,7 +90,7 @@ def test_frames_can_be_given_and_streams_can_roll(frames_model):
     field = tiny.field(holes=False)
     known = field.isel(time=slice(-3, -1))
     at = str(field.time.values[-4])
-    drawn = frames_model.forecast(field, at=at, members=4, given=known).dataset["sst"]
+    drawn = frames_model.forecast(field, at=at, members=4, settings=Forecasting(given=known)).dataset["sst"]
     np.testing.assert_array_equal(drawn[0, 0, :2], known["sst"].values.astype(np.float32))
     free = frames_model.forecast(field, at=at, members=4).dataset["sst"]
     assert np.abs(drawn[0, :, 2] - free[0, :, 2]).max() > 1e-3  # the frame after follows them

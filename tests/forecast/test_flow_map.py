@@ -11,6 +11,7 @@ from rheos.data.reader import read
 from rheos.denoise import FlowMap, MeanFlow
 from rheos.forecast.forecaster import fit, load, options
 from rheos.forecast.recipe import make_recipe
+from rheos.forecast.settings import Forecasting
 from rheos.sample.preset import FLOW_PRESETS
 from rheos.sample.solver import FlowMapSteps
 
@@ -122,7 +123,9 @@ def test_given_values_are_held_by_every_member():
     last = frame["time"].iloc[-1]
     stamps = [last + (i + 1) * (frame["time"].iloc[1] - frame["time"].iloc[0]) for i in range(tiny.HORIZON)]
     known = {"time": stamps, "a": [0.25] * tiny.HORIZON, "b": [np.nan] * tiny.HORIZON}
-    drawn = forecaster.forecast(members=3, quality="fast", given=type(frame)(known)).dataset
+    drawn = forecaster.forecast(
+        members=3, quality="fast", settings=Forecasting(given=type(frame)(known))
+    ).dataset
     assert np.allclose(drawn["a"].to_numpy(), 0.25)
     assert drawn["b"].to_numpy().std() > 0.0
 

@@ -11,6 +11,7 @@ from rheos.data.generator import GaussianPanel, crps_normal
 from rheos.forecast.forecaster import fit, load, options
 from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
+from rheos.forecast.settings import Forecasting
 from rheos.score import crps
 
 LAW = GaussianPanel(frames=2400, channels=2, memory=6.0, correlation=0.9)
@@ -49,7 +50,7 @@ def test_forecasts_given_the_other_variable_gain_what_the_law_says():
     }
     scores = {}
     for task, given in (("joint", None), ("given", table[["time", "x1"]])):
-        drawn = model.forecast(table, given=given, **ask).dataset
+        drawn = model.forecast(table, settings=Forecasting(given=given), **ask).dataset
         ours = crps(np.moveaxis(drawn["x0"].values, 1, 0), truth[..., 0]).mean()
         scores[task] = ours, ours / crps_normal(*exact[task], truth[..., 0]).mean()
         if given is not None:
@@ -76,7 +77,7 @@ def frames():
 
 
 def test_members_hold_what_is_given_and_differ_in_the_rest(model, tmp_path):
-    found = model.forecast(given=KNOWN, members=6).dataset
+    found = model.forecast(settings=Forecasting(given=KNOWN), members=6).dataset
     held = found["b"].values.reshape(6, tiny.HORIZON)
     assert np.array_equal(held, np.broadcast_to(KNOWN.b.to_numpy(np.float32), held.shape))
     for name in ("a", "c"):
@@ -86,44 +87,44 @@ def test_members_hold_what_is_given_and_differ_in_the_rest(model, tmp_path):
     # The order of rows and columns that are empty do not matter, nor how many members are asked for.
     padded = KNOWN.iloc[::-1].assign(a=np.nan, c="")
     padded.to_csv(tmp_path / "known.csv", index=False)
-    again = model.forecast(given=tmp_path / "known.csv", members=3).dataset
+    again = model.forecast(settings=Forecasting(given=tmp_path / "known.csv"), members=3).dataset
     assert again.equals(found.isel(member=slice(3)))
     # Other values of b are other forecasts of a.
-    other = model.forecast(given=KNOWN.assign(b=KNOWN.b + 1), members=6).dataset
+    other = model.forecast(settings=Forecasting(given=KNOWN.assign(b=KNOWN.b + 1)), members=6).dataset
     assert not np.array_equal(found["a"], other["a"])
 
 
 def test_calibration_is_of_other_forecasts(model):
-    found = model.forecast(given=KNOWN, members=4).dataset
+    found = model.forecast(settings=Forecasting(given=KNOWN), members=4).dataset
     usual = model.model.calibration
     model.model.calibration = type(usual)(0 * usual.shift, 0 * usual.scale + 1)
-    assert model.forecast(given=KNOWN, members=4).dataset.equals(found)
+    assert model.forecast(settings=Forecasting(given=KNOWN), members=4).dataset.equals(found)
     model.model.calibration = usual
 
 
 def test_beyond_the_trained_horizon_each_stretch_has_its_own(model):
     """Given over the first stretch alone, the second is drawn whole; members go on from what was given."""
-    found = model.forecast(given=KNOWN, members=3, horizon=6).dataset
-    near = model.forecast(given=KNOWN, members=3).dataset
+    found = model.forecast(settings=Forecasting(given=KNOWN), members=3, horizon=6).dataset
+    near = model.forecast(settings=Forecasting(given=KNOWN), members=3).dataset
     assert np.array_equal(found["a"][..., : tiny.HORIZON], near["a"])
     assert (found["b"][..., tiny.HORIZON :].std("member") > 0).all()
     both = pd.DataFrame({"time": AHEAD, "b": np.arange(8.0) / 8})
-    whole = model.forecast(given=both, members=3, horizon=6).dataset["b"].values
+    whole = model.forecast(settings=Forecasting(given=both), members=3, horizon=6).dataset["b"].values
     assert np.array_equal(whole.reshape(3, 6)[0], both.b[:6].to_numpy(np.float32))
 
 
 def test_frames_between_known_ones(frames):
     """All variables at the last frame: with times of frames, that is interpolation."""
     last = pd.DataFrame({"time": AHEAD[3:4], "a": [1.0], "b": [2.0], "c": [-1.0]})
-    found = frames.forecast(given=last, members=4).dataset
+    found = frames.forecast(settings=Forecasting(given=last), members=4).dataset
     for name, value in (("a", 1.0), ("b", 2.0), ("c", -1.0)):
         assert (found[name].values[..., 3] == value).all()
         assert (found[name][..., :3].std("member") > 0).all()
 
 
 def test_an_interrupted_store_of_other_values_is_another(model, tmp_path):
-    stored = model.forecast(given=KNOWN, members=3, out=tmp_path / "f.zarr").dataset
-    assert stored.load().equals(model.forecast(given=KNOWN, members=3).dataset)
+    stored = model.forecast(settings=Forecasting(given=KNOWN), members=3, out=tmp_path / "f.zarr").dataset
+    assert stored.load().equals(model.forecast(settings=Forecasting(given=KNOWN), members=3).dataset)
 
 
 def given(**columns):
@@ -153,24 +154,24 @@ REFUSED = {
 def test_what_cannot_be_held_is_one_sentence(case, model):
     source, sentence = REFUSED[case]
     with pytest.raises(InputError, match=r"^[^\n]*$") as caught:
-        model.forecast(given=source, members=2)
+        model.forecast(settings=Forecasting(given=source), members=2)
     assert sentence in str(caught.value)
 
 
 def test_frames_are_given_whole(frames):
     with pytest.raises(InputError, match="give all or none, or fit it with times=per_group"):
-        frames.forecast(given=KNOWN, members=2)
+        frames.forecast(settings=Forecasting(given=KNOWN), members=2)
 
 
 def test_limits_and_sums_are_told():
     words = (*tiny.SERIES, "times=per_group")
     limited = tiny.fitted(TABLE, (*words, "bounds.b=[-9,9]"))
     with pytest.raises(InputError, match="outside its limits of -9 to 9"):
-        limited.forecast(given=KNOWN.assign(b=10.0), members=2)
+        limited.forecast(settings=Forecasting(given=KNOWN.assign(b=10.0)), members=2)
     total = TABLE.assign(total=TABLE.a + TABLE.b)
     summed = tiny.fitted(total, (*words, "sums.total=[a,b]"))
     with pytest.raises(InputError, match="'b' is given but is part of a sum"):
-        summed.forecast(given=KNOWN, members=2)
+        summed.forecast(settings=Forecasting(given=KNOWN), members=2)
 
 
 def test_covariates_belong_into_the_source():
@@ -181,7 +182,7 @@ def test_covariates_belong_into_the_source():
     with pytest.raises(
         InputError, match="'plan' of 'the DataFrame' is no variable that is forecast but known_future"
     ):
-        model.forecast(given=given(plan=1.0), members=2)
+        model.forecast(settings=Forecasting(given=given(plan=1.0)), members=2)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,9 @@ def test_directions_and_fields_are_given_whole(tmp_path):
     turning = tiny.fitted(TABLE.assign(b=(TABLE.b * 40) % 360), words)
     assert turning.model.groups == (0, 1, 1, 2)
     assert turning.model.denoiser.by_channel
-    found = turning.forecast(given=KNOWN.assign(b=[350.0, 10.0, 0.0, 359.0]), members=3).dataset["b"]
+    found = turning.forecast(
+        settings=Forecasting(given=KNOWN.assign(b=[350.0, 10.0, 0.0, 359.0])), members=3
+    ).dataset["b"]
     assert np.array_equal(found.values.reshape(3, 4)[1], np.float32([350.0, 10.0, 0.0, 359.0]))
     turning.save(tmp_path / "m")
     assert load(tmp_path / "m").model.denoiser.by_channel
@@ -222,12 +225,12 @@ def test_directions_and_fields_are_given_whole(tmp_path):
     wet = tiny.fitted(pair, (*tiny.FIELD, "times=per_group"))
     stamps = pd.date_range(pair.time.values[-1], periods=5, freq="D")[1:]
     known = pair[["ice"]].isel(time=slice(40, 44)).fillna(0.5).assign_coords(time=stamps)
-    drawn = wet.forecast(given=known, members=2).dataset
+    drawn = wet.forecast(settings=Forecasting(given=known), members=2).dataset
     held = known["ice"].where(pair["ice"].notnull().any("time")).values.astype(np.float32)
     np.testing.assert_array_equal(drawn["ice"].values.reshape(2, *held.shape)[1], held)
     assert (drawn["sst"].std("member").max() > 0).all()
     with pytest.raises(InputError, match="in some places of the field only"):
-        wet.forecast(given=known.where(known.lat > 0), members=2)
+        wet.forecast(settings=Forecasting(given=known.where(known.lat > 0)), members=2)
 
 
 def test_the_command_line_says_it_in_one_sentence(tmp_path, capsys):

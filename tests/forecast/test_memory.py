@@ -12,6 +12,7 @@ import tiny
 
 from rheos.core.errors import InputError
 from rheos.forecast import budget
+from rheos.forecast.settings import Forecasting
 from rheos.forecast.store import Frame
 
 SCRIPT = """
@@ -75,9 +76,9 @@ def test_what_is_needed_is_one_block_and_the_result_if_it_is_kept(table_model):
 def test_too_much_is_refused_before_any_work(table_model, tmp_path, monkeypatch):
     monkeypatch.setattr("rheos.forecast.engine.Engine.block", lambda *_: pytest.fail("work was done"))
     with pytest.raises(InputError, match="more than --memory 1MB; write it to a store"):
-        table_model.forecast(members=100_000, memory="1MB")
+        table_model.forecast(members=100_000, settings=Forecasting(memory="1MB"))
     with pytest.raises(InputError, match="smaller block"):
-        table_model.forecast(members=8, memory=100, out=tmp_path / "f.zarr")
+        table_model.forecast(members=8, settings=Forecasting(memory=100), out=tmp_path / "f.zarr")
     assert list(tmp_path.iterdir()) == []
 
 

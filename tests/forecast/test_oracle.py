@@ -26,6 +26,8 @@ PROCESSES = {
     "plain": ("process=plain",),
     "rectified flow": ("process=rectified_flow",),
     "edm": ("process=edm",),
+    "two sided": ("process=two_sided",),
+    "light bridge": ("process=light_bridge",),
 }
 OF_PATHS = {
     "the sum over the horizon": lambda paths: paths.sum(-2),

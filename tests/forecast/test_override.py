@@ -114,8 +114,6 @@ def test_a_process_without_a_schedule_is_refused_with_its_reason():
         with pytest.raises(InputError, match=r"no alpha\(t\).*sample_states\.$") as refused:
             build(Recipe, {"horizon": 2, "history": 2, "process": given}, "the recipe")
         assert "\n" not in str(refused.value)
-    with pytest.raises(InputError, match=r"clips of one; write process=interpolant.*transport\.$"):
-        build(Recipe, {"horizon": 2, "history": 2, "process": "two_sided"}, "the recipe")
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,16 @@ def test_a_cut_run_ends_with_the_same_bits(dataset, recipe, tmp_path):
     assert [step for step, _ in whole.history.losses] == [6, 12]
 
 
-def test_the_second_part_is_trained_on_pairs(dataset, recipe, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("words", "laws"),
+    [
+        ((), ("uniform", "log_snr_uniform")),
+        (("objective.time_sampler=logit_normal",), ("logit_normal", "log_snr_uniform")),
+        (("training.reflow_times=logit_normal",), ("uniform", "logit_normal")),
+    ],
+    ids=repr,
+)
+def test_the_second_part_is_trained_on_pairs(words, laws, dataset, tmp_path, monkeypatch):
     met = []
     plain = Objective.__call__
 
@@ -93,10 +102,11 @@ def test_the_second_part_is_trained_on_pairs(dataset, recipe, tmp_path, monkeypa
         return plain(self, denoiser, x0, context, key, noise)
 
     monkeypatch.setattr(Objective, "__call__", noted)
+    recipe = make_recipe(dataset, tiny.HORIZON, options(None, (*REFLOW, *words)))
     fitted(dataset, recipe, tmp_path / "run")
     assert [noise is None for _, noise in met] == [True] * 6 + [False] * 6
-    # The start, where few steps ask, is met as often as any other octave of noise.
-    assert [word for word, _ in met] == ["uniform"] * 6 + ["log_snr_uniform"] * 6
+    # Either part has its own law; the start, where few steps ask, is met as often as any octave of noise.
+    assert [word for word, _ in met] == [laws[0]] * 6 + [laws[1]] * 6
     stored = torch.cat([noise.flatten(1) for _, noise in met[6:]])
     # 48 pairs are drawn for 48 places in batches, with repetition.
     assert 10 < len(torch.unique(stored, dim=0)) < 48
@@ -107,6 +117,11 @@ def test_one_word_does_it_and_none_of_it_is_left_behind(tmp_path):
     assert sorted(p.name for p in Path(tmp_path).iterdir()) == ["model"]
     assert load(tmp_path / "model").model.recipe.training.reflow == 0.5
     assert made.forecast(members=3).to_dataframe().notna().all().all()
+
+
+def test_a_law_of_no_steps_is_refused(dataset):
+    with pytest.raises(InputError, match=r"of steps on pairs, of which training\.reflow=0 makes none"):
+        make_recipe(dataset, tiny.HORIZON, options(None, ["training.reflow_times=logit_normal"]))
 
 
 def test_tokens_have_no_pairs(dataset):

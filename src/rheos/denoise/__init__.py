@@ -1,5 +1,6 @@
 """What a network means: denoiser, objective, time sampler, oracles."""
 
+from rheos.denoise.bridge_denoiser import BridgeDenoiser, BridgeNetwork
 from rheos.denoise.denoiser import Denoiser
 from rheos.denoise.ends_denoiser import Ends, EndsDenoiser
 from rheos.denoise.ends_objective import EndsObjective
@@ -10,6 +11,7 @@ from rheos.denoise.mean_flow import MeanFlow
 from rheos.denoise.noising import Noising
 from rheos.denoise.objective import Objective
 from rheos.denoise.oracle import ChainOracle, EmpiricalOracle, GaussianFlow, GaussianOracle, MixtureOracle
+from rheos.denoise.plan_likelihood import PlanLikelihood
 from rheos.denoise.remembering import Remembering
 from rheos.denoise.split_mean_flow import SplitMeanFlow
 from rheos.denoise.state_denoiser import StateDenoiser
@@ -17,10 +19,12 @@ from rheos.denoise.state_objective import HybridScore
 from rheos.denoise.token_denoiser import TokenDenoiser
 from rheos.denoise.token_objective import MaskedCrossEntropy
 
-OBJECTIVES = (Objective, MeanFlow, SplitMeanFlow, MaskedCrossEntropy)
+OBJECTIVES = (Objective, MeanFlow, SplitMeanFlow, MaskedCrossEntropy, EndsObjective, PlanLikelihood)
 
 __all__ = [
     "OBJECTIVES",
+    "BridgeDenoiser",
+    "BridgeNetwork",
     "ChainOracle",
     "Denoiser",
     "EmpiricalOracle",
@@ -38,6 +42,7 @@ __all__ = [
     "MixtureOracle",
     "Noising",
     "Objective",
+    "PlanLikelihood",
     "Remembering",
     "SplitMeanFlow",
     "StateDenoiser",

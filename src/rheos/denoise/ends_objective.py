@@ -26,27 +26,32 @@ class EndsObjective(Method):
     def __call__(
         self,
         denoiser: EndsDenoiser,
-        start: Float[Tensor, "b f c *space"],
         x0: Float[Tensor, "b f c *space"],
         context: Context,
         key: Key,
+        start: Float[Tensor, "b f c *space"] | None = None,
     ) -> Float[Tensor, " b"]:
         """Loss of each pair at a random time, a mean over entries present and not clean.
 
         Args:
             denoiser: what is trained.
-            start: clips x_a; their coupling to `x0` is the caller's, and history frames are not looked at.
             x0: clips x_b; missing entries, by `context.mask`, may hold anything.
             context: of the clips.
             key: of the clips (its step tells training steps apart).
+            start: clips x_a, in the denoiser's coordinates; their coupling to `x0` is the caller's, and
+                history frames are not looked at. None: drawn from the denoiser's own law of starts.
+
+        Raises:
+            IncompatibleError: there are no starts, nor a law of them.
         """
         process = denoiser.process
         present = torch.ones_like(x0) if context.mask is None else (context.mask > 0).to(x0)
-        x0, start = (torch.where(present > 0, one, 0.0) for one in (x0, start))
-        t = process.field(stratified(len(x0), key), x0.shape[1], context)
-        z = key.at(Purpose.NOISE, key.step).normal(x0.shape[1:], x0.dtype, x0.device)
-        found = denoiser(process.join(start, x0, t, z), t, context)
-        error = (found.difference - (start - x0)).square() + (found.noise - z).square()
-        counted = expand((t > 0).to(torch.float64), x0) * present
-        axes = tuple(range(1, x0.ndim))
+        start = denoiser.start(key, context, x0) if start is None else start
+        start, end = torch.where(present > 0, start, 0.0), denoiser.canonical(x0, context)
+        t = process.field(stratified(len(end), key), end.shape[1], context)
+        z = key.at(Purpose.NOISE, key.step).normal(end.shape[1:], end.dtype, end.device)
+        found = denoiser(process.join(start, end, t, z), t, context)
+        error = (found.difference - (start - end)).square() + (found.noise - z).square()
+        counted = expand((t > 0).to(torch.float64), end) * present
+        axes = tuple(range(1, end.ndim))
         return (counted * error).sum(axes) / counted.sum(axes).clamp(min=1.0)

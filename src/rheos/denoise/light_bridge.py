@@ -17,6 +17,7 @@ So it is a denoiser of the interpolant from the anchor x_a, and every solver dra
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -42,13 +43,15 @@ class LightBridge:
         epsilon: entropy, the variance of the Brownian motion that is bent.
         log_weights: log a_k, `(k,)`, float64.
         centers: r_k, `(k, n)`.
-        spreads: diagonals of S_k, `(k, n)`.
+        spreads: diagonals of S_k, `(k, n)`; with `axes` its eigenvalues.
+        axes: eigenvectors of S_k by column, `(k, n, n)`; None where S_k is diagonal.
     """
 
     epsilon: float
     log_weights: Tensor
     centers: Tensor
     spreads: Tensor
+    axes: Tensor | None = None
 
     @classmethod
     def fit(
@@ -59,6 +62,7 @@ class LightBridge:
         key: Key,
         epsilon: float = 0.1,
         components: int = 10,
+        covariance: Literal["diagonal", "full"] = "diagonal",
     ) -> "LightBridge":
         """The plan of greatest likelihood between two sets of clips, neither paired nor of one size.
 
@@ -68,6 +72,7 @@ class LightBridge:
             key: one row; the components start at clips it draws.
             epsilon: entropy; small ones come near optimal transport and need more components.
             components: of the mixture.
+            covariance: of each S_k; full ones have n^2 numbers each, and know how entries go together.
 
         Raises:
             InputError: a number is not positive or finite, or the sets' clips differ in shape.
@@ -78,11 +83,14 @@ class LightBridge:
         spread = (_SHARE * b.var(0, correction=0) / epsilon).clamp(min=1e-3)
         # A component starts at r + S x_a for the mean start, which puts it among the ends.
         centers = first - spread * a.mean(0)
+        full = covariance == "full"
+        begun = spread.sqrt().diag() if full else spread.log()
         parameters = [
             torch.full((components,), -math.log(components), dtype=torch.float64).requires_grad_(),
             centers.clone().requires_grad_(),
-            spread.log().expand(components, -1).clone().requires_grad_(),
+            begun.expand(components, *begun.shape).clone().requires_grad_(),
         ]
+        loss_of = _full_loss if full else _diagonal_loss
         optimizer = torch.optim.LBFGS(
             parameters, max_iter=50, history_size=20, tolerance_grad=1e-12, tolerance_change=1e-15,
             line_search_fn="strong_wolfe",
@@ -90,8 +98,8 @@ class LightBridge:
 
         def loss() -> Tensor:
             optimizer.zero_grad()
-            weights, middles, logs = parameters
-            value = cls(epsilon, weights, middles, _LEAST + logs.exp()).loss(a, b)
+            weights, middles, sizes = parameters
+            value = loss_of(epsilon, weights, middles, sizes, a, b)
             value.backward()
             return value.detach()
 
@@ -102,12 +110,16 @@ class LightBridge:
                 if not last - value > 1e-10:
                     break
                 last = value
-        weights, middles, logs = (one.detach() for one in parameters)
-        return cls(epsilon, torch.log_softmax(weights, 0), middles, _LEAST + logs.exp())
+        weights, middles, sizes = (one.detach() for one in parameters)
+        weights = torch.log_softmax(weights, 0)
+        if not full:
+            return cls(epsilon, weights, middles, _LEAST + sizes.exp())
+        axes, roots, _ = torch.linalg.svd(sizes)
+        return cls(epsilon, weights, middles, _LEAST + roots**2, axes)
 
     def loss(self, start: Float[Tensor, "a n"], end: Float[Tensor, "b n"]) -> Tensor:
         """Mean log c(x_a) - mean log v(x_b): the plan's negative log likelihood but for a constant."""
-        away = end[:, None] - self.centers
+        away = self._along(end[:, None] - self.centers)
         squares = (away**2 / self.spreads).sum(2) / self.epsilon
         volume = (2.0 * math.pi * self.epsilon * self.spreads).log().sum(1)
         potential = torch.logsumexp(self.log_weights - 0.5 * (squares + volume), 1)
@@ -115,16 +127,29 @@ class LightBridge:
 
     def _log_shares(self, start: Tensor) -> Tensor:
         """log of each weight of the plan before they are made to add up to 1, `(b, k)`."""
-        return self.log_weights + (start**2 @ self.spreads.mT + 2.0 * start @ self.centers.mT) / (
-            2.0 * self.epsilon
-        )
+        if self.axes is None:
+            squares = start**2 @ self.spreads.mT
+        else:
+            squares = (self._along(start[:, None]) ** 2 * self.spreads).sum(2)
+        return self.log_weights + (squares + 2.0 * start @ self.centers.mT) / (2.0 * self.epsilon)
+
+    def _along(self, values: Float[Tensor, "b #k n"]) -> Float[Tensor, "b k n"]:
+        """Numbers of entries as numbers along the axes of each S_k."""
+        return values if self.axes is None else torch.einsum("bkn,knm->bkm", self._each(values), self.axes)
+
+    def _back(self, values: Float[Tensor, "b k n"]) -> Float[Tensor, "b k n"]:
+        """The inverse."""
+        return values if self.axes is None else torch.einsum("bkm,knm->bkn", values, self.axes)
+
+    def _each(self, values: Tensor) -> Tensor:
+        return values.expand(-1, len(self.log_weights), -1)
 
     def plan(
         self, start: Float[Tensor, "b f *features"]
     ) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b k n"], Float[Tensor, "k n"]]:
-        """Weights, means and variances of the mixture that x_b is of, given x_a; float64."""
+        """Weights, means and variances (along the axes) of the mixture that x_b is of, given x_a; float64."""
         flat = start.to("cpu", torch.float64).flatten(1)
-        means = self.centers + self.spreads * flat[:, None]
+        means = self.centers + self._back(self.spreads * self._along(flat[:, None]))
         return torch.softmax(self._log_shares(flat), 1), means, self.epsilon * self.spreads
 
     def draw(self, start: Float[Tensor, "b f *features"], key: Key) -> Float[Tensor, "b f *features"]:
@@ -139,7 +164,7 @@ class LightBridge:
             (weights.cumsum(1) < key.at(Purpose.DATA).uniform((1,))).sum(1).clamp(max=weights.shape[1] - 1)
         )
         z = key.at(Purpose.START).normal((means.shape[2],), torch.float64)
-        drawn = means[torch.arange(len(means)), chosen] + variances[chosen].sqrt() * z
+        drawn = (means + self._back(variances.sqrt() * z[:, None]))[torch.arange(len(means)), chosen]
         return drawn.reshape(start.shape).to(start)
 
     @property
@@ -170,13 +195,35 @@ class LightBridge:
         Written with q = eps Lam S = 1 + (1/t - 1) S, so that nothing is divided by a small spread.
         """
         left = t.clamp(min=1e-100)[:, None]
+        centers, here = self._along(self.centers[None]), self._along(x[:, None])
         rate = 1.0 + (1.0 / left - 1.0) * self.spreads
-        means = (self.centers + self.spreads * x[:, None] / left) / rate
+        means = self._back((centers + self.spreads * here / left) / rate)
         # h' Lam^-1 h - r' S^-1 r / eps, the two brought together: each alone is huge where S is small.
-        both = 2.0 * self.centers * x[:, None] / left + self.spreads * (x[:, None] / left) ** 2
-        both = both - (1.0 / left - 1.0) * self.centers**2
+        both = 2.0 * centers * here / left + self.spreads * (here / left) ** 2
+        both = both - (1.0 / left - 1.0) * centers**2
         evidence = self.log_weights - 0.5 * rate.log().sum(2) + 0.5 * (both / rate).sum(2) / self.epsilon
         return (torch.softmax(evidence, 1)[..., None] * means).sum(1)
+
+
+def _diagonal_loss(
+    epsilon: float, log_weights: Tensor, centers: Tensor, logs: Tensor, start: Tensor, end: Tensor
+) -> Tensor:
+    return LightBridge(epsilon, log_weights, centers, _LEAST + logs.exp()).loss(start, end)
+
+
+def _full_loss(
+    epsilon: float, log_weights: Tensor, centers: Tensor, roots: Tensor, start: Tensor, end: Tensor
+) -> Tensor:
+    """The loss of S_k = R_k R_k' + a little: its axes would have no gradient where two of them are alike."""
+    count = end.shape[1]
+    matrix = roots @ roots.mT + _LEAST * torch.eye(count, dtype=roots.dtype)
+    factor = torch.linalg.cholesky(matrix)
+    away = torch.linalg.solve_triangular(factor, (end[:, None] - centers).permute(1, 2, 0), upper=False)
+    squares = away.square().sum(1).mT / epsilon
+    volume = count * math.log(2.0 * math.pi * epsilon) + 2.0 * factor.diagonal(dim1=1, dim2=2).log().sum(1)
+    potential = torch.logsumexp(log_weights - 0.5 * (squares + volume), 1)
+    tilt = torch.einsum("bi,kij,bj->bk", start, matrix, start) + 2.0 * start @ centers.mT
+    return torch.logsumexp(log_weights + tilt / (2.0 * epsilon), 1).mean() - potential.mean()
 
 
 def _check(start: Tensor, end: Tensor, epsilon: float, components: int) -> None:

@@ -18,7 +18,7 @@ def needed(model: FittedModel, frame: Frame, space: tuple[int, ...], in_memory: 
     width = max(getattr(recipe.network, "width", 0), _ACTIVATIONS)
     # Decoding holds two copies of a block, which are small beside the network's unless codes are few.
     block = max(4 * recipe.block * clip * width, 16 * recipe.block * raw)
-    result = 4 * int(np.prod(frame.shape(space))) * len(model.layout.channels) if in_memory else 0
+    result = 4 * int(np.prod(frame.shape(space))) * len(frame.layout.channels) if in_memory else 0
     return block + result
 
 

@@ -12,7 +12,7 @@ from rheos.denoise import OBJECTIVES
 from rheos.denoise.time_sampler import TIME_SAMPLERS
 from rheos.denoise.times import TIMES
 from rheos.network import NETWORKS
-from rheos.process import TOKEN_PROCESSES
+from rheos.process import PROCESSES_BETWEEN, TOKEN_PROCESSES
 from rheos.process.coordinates import COORDINATES
 from rheos.process.noise import NOISES
 from rheos.process.recipes import PROCESSES
@@ -27,6 +27,7 @@ from rheos.sample.unmasking import UNMASKINGS
 ROOMS: dict[str, tuple[type[Method], ...]] = {
     "process": PROCESSES,
     "token_process": TOKEN_PROCESSES,
+    "process_between": PROCESSES_BETWEEN,
     "schedule": SCHEDULES,
     "coordinates": COORDINATES,
     "noise": NOISES,

@@ -21,9 +21,12 @@ Refusals = dict[str, str | None]
 
 _SIZES = {"horizon": 6, "history": 12}
 # Rooms whose words stand beside each other in a recipe.
-_IN_RECIPE = ("process", "token_process", "codec", "anchor", "network", "objective", "calibration")
+_IN_RECIPE = (
+    *("process", "token_process", "process_between"),
+    *("codec", "anchor", "network", "objective", "calibration"),
+)
 _SAMPLED = ("noise", "solver", "grid", "path", "correction")
-_OPTION = {"token_process": "process"}
+_OPTION = {"token_process": "process", "process_between": "process"}
 _CLIPS = {
     "tables": Shapes(history=2, horizon=2, channels=2),
     "fields": Shapes(history=2, horizon=2, channels=1, space=(8, 8)),

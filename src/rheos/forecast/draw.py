@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from rheos.core.context import Context
@@ -13,11 +14,15 @@ from rheos.core.keys import Key
 from rheos.data.codec.base import State
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
-from rheos.denoise import TokenDenoiser
+from rheos.denoise import BridgeDenoiser, Denoiser, EndsDenoiser, TokenDenoiser
+from rheos.forecast.alone import Alone
 from rheos.forecast.given import with_given
+from rheos.forecast.kinds import Sampler
 from rheos.forecast.model import FittedModel
 from rheos.sample.preset import Preset
-from rheos.sample.sample import Sample, sample
+from rheos.sample.sample import Sample, as_given, sample, warnings_of
+from rheos.sample.transport import transport
+from rheos.sample.transport_preset import AtOnce, Transport
 from rheos.sample.unmasking import Unmasking, sample_tokens
 
 
@@ -51,9 +56,10 @@ def draw(
     model: FittedModel,
     batch: WindowBatch,
     key: Key,
-    preset: Preset | Unmasking,
+    preset: Sampler,
     device: str = "cpu",
     known: np.ndarray | None = None,
+    alone: Alone | None = None,
 ) -> Drawn:
     """Draw the futures of some windows, uncalibrated.
 
@@ -61,9 +67,10 @@ def draw(
         model: the fitted model.
         batch: b windows.
         key: one row a member; the members of a window follow each other, alike many for all.
-        preset: solver, grid and evaluations, or the sampler of tokens.
+        preset: solver, grid and evaluations, or the sampler of what the model draws.
         device: where the network is.
         known: what is given of the futures, `(S, *features)` raw units, NaN where it is drawn.
+        alone: the variables to draw, NaN being all that is said of the others; None: all.
 
     Raises:
         InputError: what is given has no code.
@@ -71,6 +78,8 @@ def draw(
     clip, context = model.context(batch)
     if known is not None:
         context = with_given(model, clip, context, batch.state, known)
+    if alone is not None:
+        context = alone.within(context, clip.shape[1])
     members = len(key) // len(batch)
     context = context if members == 1 else context.repeat(members)
     drawn = _clips(model, (len(key), *clip.shape[1:]), key, context, preset, device)
@@ -91,22 +100,33 @@ def _clips(
     shape: tuple[int, ...],
     key: Key,
     context: Context,
-    preset: Preset | Unmasking,
+    preset: Sampler,
     device: str,
 ) -> Sample:
     """Clips of numbers or tokens, as the model's are.
 
     Raises:
-        IncompatibleError: the preset is of the other kind.
+        IncompatibleError: the preset is of another kind.
     """
-    if isinstance(model.denoiser, TokenDenoiser) != isinstance(preset, Unmasking):
+    denoiser = model.denoiser
+    if isinstance(denoiser, TokenDenoiser) and isinstance(preset, Unmasking):
+        return sample_tokens(denoiser, shape, key=key, context=context, sampler=preset, device=device)
+    if isinstance(denoiser, EndsDenoiser) and isinstance(preset, Transport):
+        context = context.to(device)
+        start = denoiser.start(key, context, torch.empty(0, device=device))
+        return transport(denoiser, start, key=key, context=context, steps=preset.steps)
+    if isinstance(denoiser, BridgeDenoiser) and isinstance(preset, AtOnce):
+        with torch.no_grad():
+            context = context.to(device)
+            clips = denoiser.draw(context, key, torch.zeros(shape, device=device))
+        warnings = warnings_of(clips)
+        return Sample(as_given(clips, context), evaluations=preset.evaluations, warnings=warnings)
+    if not isinstance(preset, Preset) or not isinstance(denoiser, Denoiser):
         raise IncompatibleError(
-            f"{preset.name()!r} cannot sample a model of the {model.recipe.process.kind!r} process: tokens "
-            "have samplers of their own."
+            f"{preset.name()!r} cannot sample a model of the {model.recipe.process.kind!r} process: tokens, "
+            "and what goes between two laws, have samplers of their own."
         )
-    if isinstance(preset, Unmasking):
-        return sample_tokens(model.denoiser, shape, key=key, context=context, sampler=preset, device=device)
-    return sample(model.continuous, shape, key=key, context=context, preset=preset, device=device)
+    return sample(denoiser, shape, key=key, context=context, preset=preset, device=device)
 
 
 def decoded(model: FittedModel, clips: Tensor, state: State, expected: np.ndarray) -> np.ndarray:
@@ -121,7 +141,7 @@ def ensembles(
     source: WindowSource,
     indices: np.ndarray,
     members: int,
-    preset: Preset | Unmasking,
+    preset: Sampler,
     purpose: str,
     device: str = "cpu",
 ) -> Iterator[tuple[WindowBatch, np.ndarray, Broken]]:

@@ -19,14 +19,14 @@ from rheos.core.keys import Key
 from rheos.data.dataset import Dataset, Recording
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
+from rheos.forecast.alone import Alone
 from rheos.forecast.continuation import Continuation
 from rheos.forecast.draw import draw
 from rheos.forecast.given import Given
 from rheos.forecast.health import Watch
+from rheos.forecast.kinds import Sampler
 from rheos.forecast.model import FittedModel
 from rheos.forecast.store import Sink, stamp_text
-from rheos.sample.preset import Preset
-from rheos.sample.unmasking import Unmasking
 
 
 @dataclass(slots=True)
@@ -36,12 +36,13 @@ class Engine:
     Args:
         model: the fitted model.
         dataset: recordings to forecast from; nothing at or after an origin is used.
-        preset: solver, grid and evaluations, or the sampler of tokens.
+        preset: solver, grid and evaluations, or the sampler of what the model draws.
         seed: of the forecast.
         horizon: frames ahead; beyond the trained horizon members continue from themselves.
         calibrated: apply the model's calibration.
         device: where the network runs.
         given: what is known of the frames to come; all members hold it.
+        alone: the variables that are drawn, the others left out; None: all are.
 
     Attributes:
         evaluations: network calls made so far.
@@ -50,12 +51,13 @@ class Engine:
 
     model: FittedModel
     dataset: Dataset
-    preset: Preset | Unmasking
+    preset: Sampler
     seed: int = 0
     horizon: int = 0
     calibrated: bool = True
     device: str = "cpu"
     given: Given | None = None
+    alone: Alone | None = None
     evaluations: int = 0
     warnings: list[str] = field(default_factory=list)
     _source: WindowSource = field(init=False)
@@ -101,6 +103,16 @@ class Engine:
         calibrated = FittedCalibration(fitted.shift[leads], fitted.scale[leads])
         return self.model.project(calibrated.apply(circle.about(values, middle), center))
 
+    @property
+    def uncalibrated(self) -> str:
+        """Why members are as they are drawn, in a sentence; empty where they are calibrated."""
+        if self.calibrated:
+            return ""
+        return (
+            "these members are not calibrated: the model's calibration was fitted to forecasts of which "
+            "nothing is given, and says nothing of the law given values"
+        )
+
     def watch(self) -> Callable[[np.ndarray], np.ndarray | None]:
         """What tells the health `(rows, frames)` of one block's frames as they are given out, run after run.
 
@@ -109,7 +121,11 @@ class Engine:
         health, circle = self.model.health, self.model.circle
         if health is None:
             return lambda _: None
-        watch = Watch(health, self.model.exists)
+        exists = self.model.exists
+        if self.alone is not None:
+            drawn = np.array(self.alone.channels).reshape(-1, *(1,) * (exists.ndim - 1))
+            exists = exists & drawn
+        watch = Watch(health, exists)
         return lambda values: watch(circle.lifted(values))
 
     def _draw(self, recording: int, origin: int, number: int) -> np.ndarray:
@@ -150,15 +166,23 @@ class Engine:
         name = self.dataset.recordings[recording].name
         return self.given.at(self.model, name, self._source.valid_times(recording, origin))
 
-    def require_given(self, recording: int, origin: int) -> None:
-        """Check what is given of a whole forecast before any work.
+    def require(self, recording: int, origin: int) -> None:
+        """Check what is given of a whole forecast, and which variables are drawn, before any work.
 
         Raises:
             InputError: nothing of it is of this forecast, or not in a way that the model knows.
         """
         span = self.model.recipe.horizon
-        starts = range(origin, origin + self.horizon, span)
-        if self.given is not None and all(self.known(recording, start) is None for start in starts):
+        known = [self.known(recording, start) for start in range(origin, origin + self.horizon, span)]
+        if self.alone is not None:
+            if len(known) > 1:
+                raise InputError(
+                    f"beyond the trained horizon of {span} frames members go on from their own last ones, "
+                    "of which variables left out have none: forecast that far without `only`, and take the "
+                    "columns."
+                )
+            self.alone.require_drawn(known[0], self.model.layout.channels)
+        if self.given is not None and all(part is None for part in known):
             times = self._source.valid_times(recording, origin)
             raise InputError(
                 f"none of the given values is of the frames to forecast, {stamp_text(times[0])} and after; "
@@ -178,7 +202,7 @@ class Engine:
             key: of the members.
             known: what is given of these frames.
         """
-        drawn = draw(self.model, batch, key, self.preset, self.device, known)
+        drawn = draw(self.model, batch, key, self.preset, self.device, known, self.alone)
         self.evaluations += drawn.evaluations
         self.warnings += [w for w in drawn.warnings if w not in self.warnings]
         return drawn.values
@@ -217,7 +241,8 @@ def run(
         for number in range(blocks):
             if not sink.done(unit.place, unit.init, number):
                 values = engine.block(unit.recording, unit.origin, number)[: members - number * rows]
-                sink.write(unit.place, unit.init, number, values, engine.watch()(values))
+                shown = values if engine.alone is None else engine.alone.kept(values)
+                sink.write(unit.place, unit.init, number, shown, engine.watch()(values))
             finished += 1
             if progress is not None:
                 progress(finished, total, "forecasting")

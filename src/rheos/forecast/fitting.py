@@ -23,25 +23,26 @@ from rheos.data.dataset import Dataset, Recording
 from rheos.data.late import require_late
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
-from rheos.denoise import FlowMap, FlowObjective, TokenDenoiser
-from rheos.denoise.time_sampler import LogSnrUniform
+from rheos.denoise import BridgeDenoiser, EndsDenoiser, FlowMap, FlowObjective, TokenDenoiser
 from rheos.forecast.coding import coded, lost
 from rheos.forecast.draw import ensembles
 from rheos.forecast.health import Health
 from rheos.forecast.held_out import apart, held_out_score, split
 from rheos.forecast.history import History
+from rheos.forecast.kinds import denoiser_of, network_of
 from rheos.forecast.measure import canonical_futures, channel_scale, deviation, mode_variances, solver_bias
-from rheos.forecast.model import FittedModel, denoiser_of, grid_features
+from rheos.forecast.model import FittedModel, grid_features
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.reflow import Batch, paired
 from rheos.forecast.spending import FEWEST_TO_CALIBRATE, Spending
 from rheos.forecast.store import stamp_text
 from rheos.network.shapes import Shapes
-from rheos.process import Masked
+from rheos.process import Masked, Resampled, TwoSided
 from rheos.train.loop import Progress, Run, Trained
 from rheos.train.settings import seconds_per_step
 
 _FEW_WINDOWS = 500
+_MOST_STARTS = 2**21  # numbers of the clips that a process starts from: eight megabytes in the model
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -137,7 +138,9 @@ class Fitting:
         shapes = Shapes.of(clip, context).model_copy(update=told)
         if isinstance(recipe.process, Masked):
             shapes = shapes.model_copy(update={"values": recipe.process.most})
-        network = recipe.network.build(shapes, recipe.seed)
+        if isinstance(recipe.process, TwoSided):
+            shapes = shapes.model_copy(update={"channels": 2 * shapes.channels})
+        network = network_of(recipe, shapes)
         leads = (recipe.horizon, len(known.layout.channels))
         return FittedModel(
             recipe=recipe,
@@ -159,9 +162,19 @@ class Fitting:
     def _standardize(self, model: FittedModel, clip: Tensor, context: Context) -> list[float]:
         """Let process and denoiser take from the data what they have to; variances of the data's modes.
 
-        Tokens have neither units nor modes.
+        Tokens have neither units nor modes; a process between two laws takes the clips it starts from.
         """
         if isinstance(model.denoiser, TokenDenoiser):
+            return []
+        if isinstance(model.denoiser, EndsDenoiser):
+            errors = model.denoiser.canonical(clip, context)[:, context.history_frames :]
+            count = min(len(errors), max(8, _MOST_STARTS // errors[0].numel()))
+            kept = torch.linspace(0, len(errors) - 1, count).round().long()
+            model.denoiser.starts = Resampled(errors[kept], model.denoiser.process.cloud)
+            return []
+        if isinstance(model.denoiser, BridgeDenoiser):
+            errors = model.denoiser.canonical(clip, context)[:, context.history_frames :]
+            model.denoiser.network.begin(errors.flatten(1), Key.of(self.recipe.seed, 1, "process"))
             return []
         self._estimate(model, clip, context)
         canonical = canonical_futures(model.continuous.process, clip, context)
@@ -238,9 +251,8 @@ class Fitting:
             return trained
         folder = self.folder / "reflow"
         drawn = paired(model, windows, first, spending.pairs, folder, device, self.progress)
-        # Few steps ask where all is noise, which uniform times hardly meet.
-        everywhere = recipe.objective.model_copy(update={"time_sampler": LogSnrUniform()})
-        straight = loss_of("reflow", everywhere, len(drawn), lambda chosen: drawn.batch(chosen, device))
+        second_law = recipe.objective.model_copy(update={"time_sampler": settings.reflow_times})
+        straight = loss_of("reflow", second_law, len(drawn), lambda chosen: drawn.batch(chosen, device))
         return trained.then(run(straight, spending.straight, settings.reflow, folder))
 
     def _spending(

@@ -12,7 +12,7 @@ import xarray as xr
 from rheos.core.circle import mean_direction, signed, wrapped
 from rheos.core.errors import InputError
 from rheos.forecast.event import Event, first_passage, probability
-from rheos.forecast.store import require_free
+from rheos.forecast.store import UNCALIBRATED, require_free
 from rheos.forecast.unwell import health_table
 
 if TYPE_CHECKING:
@@ -51,12 +51,18 @@ class Forecast:
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {size}" for name, size in self.dataset.sizes.items())
-        return f"Forecast of {', '.join(self.variables)} ({sizes})"
+        told = f"; {self.uncalibrated}" if self.uncalibrated else ""
+        return f"Forecast of {', '.join(self.variables)} ({sizes}){told}"
 
     @property
     def variables(self) -> tuple[str, ...]:
         """Names of the forecast variables."""
         return tuple(str(name) for name in self.dataset.data_vars)
+
+    @property
+    def uncalibrated(self) -> str:
+        """Why the members are as they were drawn, in a sentence; empty where they are calibrated."""
+        return str(self.dataset.attrs.get(UNCALIBRATED, ""))
 
     @property
     def mean(self) -> xr.Dataset:

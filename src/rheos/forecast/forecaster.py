@@ -16,6 +16,7 @@ from rheos.data.calendar import through
 from rheos.data.dataset import Dataset, Layout
 from rheos.data.options import BY_COLUMN, DataOptions
 from rheos.data.reader import read
+from rheos.forecast.alone import Alone
 from rheos.forecast.budget import check_memory
 from rheos.forecast.engine import Engine, Unit, origin_at, run
 from rheos.forecast.fitting import Fitting, fingerprint
@@ -25,6 +26,7 @@ from rheos.forecast.measure import solver_bias
 from rheos.forecast.model import FittedModel
 from rheos.forecast.override import merge, parse_words, read_yaml
 from rheos.forecast.recipe import Recipe, make_recipe
+from rheos.forecast.settings import Forecasting
 from rheos.forecast.store import Frame, Memory, ZarrStore, require_free, stamp_text
 from rheos.forecast.streaming import Pace, streamed
 from rheos.forecast.tuning import Tuning, tune
@@ -98,9 +100,8 @@ class Forecaster:
         seed: int = 0,
         quality: str = "balanced",
         horizon: int | None = None,
-        given: Any = None,
+        settings: Forecasting | None = None,
         out: str | Path | None = None,
-        memory: str | float | None = None,
         progress: Progress | None = None,
     ) -> Forecast:
         """Draw an ensemble of joint futures.
@@ -113,12 +114,9 @@ class Forecaster:
             quality: "fast", "balanced" or "best": solver and network evaluations, the model's own where
                 `tune_sampler` chose them.
             horizon: frames ahead, default the trained one; beyond it members continue block by block.
-            given: known or supposed values of some variables over the horizon, a table (or gridded) with
-                the data's stamps and names, empty where the forecast is wanted: members hold them and draw
-                the rest given them, uncalibrated. For a model fitted with `times=per_group`; with
-                `times=per_frame`, values of all variables at some frames.
+            settings: what is known of the future, which variables are asked for, and the memory to use; None:
+                nothing, all of them, and what there is.
             out: a Zarr store to write block by block; None: keep the forecast in memory.
-            memory: most memory to use, "2GB" or bytes; checked before the start.
             progress: told how far the work is.
 
         Raises:
@@ -126,14 +124,17 @@ class Forecaster:
         """
         if horizon is not None and horizon < 1:
             raise InputError(f"horizon={horizon}, but a forecast has at least one frame.")
+        chosen = settings or Forecasting()
         dataset, times = self._asked(source, at, members)
         engine = Engine(self.model, dataset, self.model.preset(quality), seed, horizon or 0)
-        if given is not None:
+        if chosen.given is not None:
             # Calibration is of forecasts that nothing is given of: it says nothing of these.
-            engine.given, engine.calibrated = Given.of(given, self.model), False
+            engine.given, engine.calibrated = Given.of(chosen.given, self.model), False
+        if chosen.only is not None:
+            engine.alone = Alone.of(chosen.only, self.model)
         frame, units = self._plan(engine, times, members)
         space = dataset.features[1:]
-        check_memory(self.model, frame, space, memory, in_memory=out is None)
+        check_memory(self.model, frame, space, chosen.memory, in_memory=out is None)
         if out is None:
             sink = Memory(frame, space)
             run(engine, units, members, sink, progress)
@@ -146,6 +147,7 @@ class Forecaster:
             "request": [members, seed, engine.horizon, [str(t) for t in times]],
             "preset": engine.preset.model_dump(mode="json"),
             **({} if engine.given is None else {"given": engine.given.fingerprint}),
+            **({} if engine.alone is None else {"only": engine.alone.numbers}),
         }
         store = ZarrStore(Path(out), frame, space, identity)
         try:
@@ -258,16 +260,18 @@ class Forecaster:
             last = recordings[recording].stamps[origin - 1]
             stamps.setdefault(stamp_text(last), (last, np.asarray(valid)))
             units.append((recording, origin, stamp_text(last)))
-            engine.require_given(recording, origin)
+            engine.require(recording, origin)
         order = list(stamps)
+        layout = engine.dataset.layout if self.model.layout.kind == "trajectory" else self.model.layout
         frame = Frame(
-            layout=engine.dataset.layout if self.model.layout.kind == "trajectory" else self.model.layout,
+            layout=layout if engine.alone is None else engine.alone.layout(layout),
             names=tuple(r.name for r in recordings),
             init_times=[stamps[key][0] for key in order],
             valid_times=np.stack([stamps[key][1] for key in order]),
             members=members,
             block=self.model.recipe.block,
             watched=self.model.health is not None,
+            uncalibrated=engine.uncalibrated,
         )
         return frame, [Unit(r, order.index(key), r, origin) for r, origin, key in units]
 

@@ -19,6 +19,7 @@ from rheos.core.errors import InputError
 from rheos.core.scope import Scope
 from rheos.data.codec.base import State
 from rheos.data.reader.some import Some, read_some
+from rheos.denoise import BridgeDenoiser
 from rheos.forecast.model import FittedModel
 from rheos.forecast.store import stamp_text
 
@@ -119,10 +120,11 @@ def _exists(model: FittedModel) -> np.ndarray:
 
 
 def _require_times(model: FittedModel) -> None:
-    if model.recipe.times == "shared":
+    if model.recipe.times == "shared" and not isinstance(model.denoiser, BridgeDenoiser):
         raise InputError(
             "known values are held at a time of their own, but the model was trained with one for all: fit "
-            "it with times=per_group to give variables, or times=per_frame to give frames."
+            "it with times=per_group to give variables, times=per_frame to give frames, or "
+            "process=light_bridge to give either."
         )
 
 
@@ -172,12 +174,18 @@ def _require_whole(model: FittedModel, values: np.ndarray, stamps: pd.Index) -> 
         raise InputError(
             f"everything is given from {span}, so there is nothing to forecast; leave a part out."
         )
-    if model.recipe.times == "per_frame":
+    whole_frames = model.recipe.times == "per_frame" or model.codec.mixes
+    if isinstance(model.denoiser, BridgeDenoiser) and not whole_frames:
+        return  # a mixture is known by any of its entries
+    if whole_frames:
         if (table.any(1) != table.all(1)).any():
             frame = int(np.flatnonzero(table.any(1) != table.all(1))[0])
+            why, other = "the model was trained with a time for each frame", "fit it with times=per_group"
+            if model.recipe.times != "per_frame":
+                why, other = "the model's codec mixes variables", "fit it without that codec"
             raise InputError(
-                f"at {stamp_text(stamps[frame])} some variables are given and others not, but the model was "
-                "trained with a time for each frame: give all or none, or fit it with times=per_group."
+                f"at {stamp_text(stamps[frame])} some variables are given and others not, but {why}: give "
+                f"all or none, or {other}."
             )
         return
     split = table.any(0) != table.all(0)

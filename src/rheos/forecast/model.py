@@ -4,7 +4,6 @@ The folder has `config.json`, `model.safetensors` and a card, `README.md`. Nothi
 nothing from it is run.
 """
 
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
-import xarray as xr
 from pydantic import BaseModel, ConfigDict, field_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from rheos import __version__
 from rheos.calibrate import FittedCalibration
 from rheos.core.context import Context
-from rheos.core.errors import IncompatibleError, InputError
+from rheos.core.errors import InputError
 from rheos.core.files import read_json, read_tensors, write_json, write_tensors, write_text
 from rheos.data.anchor.base import FittedAnchor
 from rheos.data.bounds import Bounds
@@ -32,30 +29,20 @@ from rheos.data.stay import here
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.data.windows import WindowBatch
-from rheos.denoise import Denoiser, FlowMap, FlowObjective, TokenDenoiser
+from rheos.denoise import Denoiser, EndsDenoiser
+from rheos.forecast.as_json import layout_from_json, layout_to_json, stamps_from_json, stamps_to_json
 from rheos.forecast.card import card
 from rheos.forecast.health import Health
 from rheos.forecast.history import History
+from rheos.forecast.kinds import Answers, Sampler, continuous, denoiser_of, network_of, sampler_of
 from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.whole import with_history_held
 from rheos.network.shapes import Shapes
-from rheos.process import Masked
-from rheos.sample.preset import Preset, flow_preset, preset
-from rheos.sample.unmasking import Unmasking, token_preset
+from rheos.sample.preset import Preset, preset
+from rheos.sample.unmasking import Unmasking
 
 FORMAT = 3
-
-NO_LEVELS = (
-    "the model draws whole numbers (process=masked), so it has no noise levels and no solver, which tuning "
-    "and rolling streams are about: its quality 'best' is exact, one call a number."
-)
-"""Why what is about noise levels does not go with tokens."""
-NO_STEPS = (
-    "the model is a flow map (objective=mean_flow or split_mean_flow), which goes from noise to data in 1, 2 "
-    "or 4 calls by itself, so there is no solver to tune: forecast with --quality fast, balanced or best."
-)
-"""Why tuning does not go with flow maps."""
 
 
 class Config(BaseModel):
@@ -107,7 +94,7 @@ class FittedModel:
     layout: Layout
     codec: Fitted
     anchor: FittedAnchor
-    denoiser: Denoiser | TokenDenoiser
+    denoiser: Answers
     calibration: FittedCalibration
     bounds: Bounds
     sums: Sums
@@ -124,32 +111,24 @@ class FittedModel:
         """The denoiser of a model of numbers.
 
         Raises:
-            IncompatibleError: the model draws tokens.
+            IncompatibleError: the model draws tokens, or goes from clips to clips.
         """
-        if isinstance(self.denoiser, TokenDenoiser):
-            raise IncompatibleError(NO_LEVELS)
-        return self.denoiser
+        return continuous(self.denoiser)
 
     def calls(self, word: str) -> int:
         """The most network calls that a forecast of the trained horizon takes with the preset of a word."""
         chosen = self.preset(word)
-        if isinstance(chosen, Preset):
-            return chosen.evaluations
-        return chosen.calls(self.recipe.horizon * self.exists.size)
+        if isinstance(chosen, Unmasking):
+            return chosen.calls(self.recipe.horizon * self.exists.size)
+        return chosen.evaluations
 
-    def preset(self, word: Preset | Unmasking | str) -> Preset | Unmasking:
+    def preset(self, word: Sampler | str) -> Sampler:
         """The preset of a word, the model's own before the usual one; a preset is its own.
 
         Raises:
             InputError: there is no such word.
         """
-        if isinstance(word, Unmasking):
-            return word
-        if isinstance(word, str) and isinstance(self.denoiser, TokenDenoiser):
-            return token_preset(word)
-        if isinstance(word, str) and word in self.presets:
-            return self.presets[word]
-        return flow_preset(word) if isinstance(self.denoiser, FlowMap) else preset(word)
+        return sampler_of(self.denoiser, word, self.presets)
 
     def source(self, dataset: Dataset) -> WindowSource:
         """Windows of other data of the same layout."""
@@ -198,6 +177,12 @@ class FittedModel:
             return ()
         return self.circle.each(self.recipe.grouped(self.layout.channels))
 
+    @property
+    def _starts(self) -> dict[str, np.ndarray]:
+        """The clips that a process between two laws starts from."""
+        starts = self.denoiser.starts if isinstance(self.denoiser, EndsDenoiser) else None
+        return {} if starts is None else {"clips": starts.clips.numpy()}
+
     def save(self, folder: Path) -> None:
         """Write the folder: aside first, then renamed.
 
@@ -216,6 +201,7 @@ class FittedModel:
             **_prefixed("calibration", self.calibration.to_arrays()),
             **_prefixed("bounds", self.bounds.to_arrays()),
             **_prefixed("health", {} if self.health is None else self.health.to_arrays()),
+            **_prefixed("starts", self._starts),
             "exists": self.exists.astype(np.uint8),
             "scale": self.scale,
         }
@@ -228,7 +214,7 @@ class FittedModel:
             format=FORMAT,
             rheos=__version__,
             recipe=self.recipe.model_dump(mode="json"),
-            layout=_layout_to_json(self.layout),
+            layout=layout_to_json(self.layout),
             shapes=self.shapes,
             sigma_data=self.denoiser.sigma_data if isinstance(self.denoiser, Denoiser) else 1.0,
             recordings=[{"name": r.name, "stamps": stamps_to_json(r.stamps)} for r in self.tail.recordings],
@@ -285,12 +271,12 @@ class FittedModel:
     def _assemble(cls, config: Config, tensors: Mapping[str, Tensor]) -> "FittedModel":
         recipe = build(Recipe, config.recipe, "the stored recipe")
         arrays = {name: t.numpy() for name, t in tensors.items() if not name.startswith("network.")}
-        network = recipe.network.build(config.shapes, recipe.seed)
+        network = network_of(recipe, config.shapes)
         network.load_state_dict(
             {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
         )
-        denoiser = denoiser_of(recipe, network, config.sigma_data).eval()
-        layout = _layout_from_json(config.layout)
+        denoiser = denoiser_of(recipe, network, config.sigma_data, _part(arrays, "starts")).eval()
+        layout = layout_from_json(config.layout)
         recordings = tuple(
             Recording(
                 name=entry["name"],
@@ -318,14 +304,6 @@ class FittedModel:
         )
 
 
-def denoiser_of(recipe: Recipe, network: nn.Module, sigma_data: float = 1.0) -> Denoiser | TokenDenoiser:
-    """The denoiser that a recipe's process asks for."""
-    if isinstance(recipe.process, Masked):
-        return TokenDenoiser(network, recipe.process)
-    kind = FlowMap if isinstance(recipe.objective, FlowObjective) else Denoiser
-    return kind(network, recipe.process.build(anchored=True), sigma_data=sigma_data)
-
-
 def grid_features(layout: Layout, exists: np.ndarray) -> np.ndarray | None:
     """Spatial features of a grid `(k, *space)`: position along each axis, and where data exist.
 
@@ -347,42 +325,6 @@ def grid_features(layout: Layout, exists: np.ndarray) -> np.ndarray | None:
             lines = [np.linspace(-1, 1, size)]
         features += [np.broadcast_to(line.reshape(shape), space).astype(np.float32) for line in lines]
     return np.stack(features)
-
-
-def stamps_to_json(stamps: pd.Index) -> dict[str, Any]:
-    """Stamps as JSON: numbers, ISO stamps, or ISO stamps of a calendar."""
-    if isinstance(stamps, xr.CFTimeIndex):
-        return {"calendar": stamps.calendar, "values": [stamp.isoformat() for stamp in stamps]}
-    if isinstance(stamps, pd.DatetimeIndex):
-        return {"values": [stamp.isoformat() for stamp in stamps]}
-    step = int(stamps[1]) - int(stamps[0]) if len(stamps) > 1 else 1
-    return {"start": int(stamps[0]), "length": len(stamps), "step": step}
-
-
-def stamps_from_json(content: Mapping[str, Any]) -> pd.Index:
-    """The inverse of :func:`stamps_to_json`."""
-    if "start" in content:
-        start, step = content["start"], content["step"]
-        return pd.RangeIndex(start, start + step * content["length"], step)
-    if "calendar" in content:
-        import cftime
-
-        kind = cftime._cftime.DATE_TYPES[content["calendar"]]
-        parts = ([int(part) for part in re.split(r"[-T:.]", value)] for value in content["values"])
-        return xr.CFTimeIndex([kind(*numbers) for numbers in parts])
-    return pd.DatetimeIndex(pd.to_datetime(content["values"], format="ISO8601"))
-
-
-def _layout_to_json(layout: Layout) -> dict[str, Any]:
-    content = {name: getattr(layout, name) for name in Layout.__slots__}
-    content["coords"] = {name: np.asarray(values).tolist() for name, values in layout.coords.items()}
-    return content
-
-
-def _layout_from_json(content: Mapping[str, Any]) -> Layout:
-    lists = {name: tuple(value) for name, value in content.items() if isinstance(value, list)}
-    coords = {name: np.asarray(values) for name, values in content["coords"].items()}
-    return Layout(**{**content, **lists, "coords": coords})
 
 
 def _prefixed(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -18,29 +18,21 @@ from rheos.data.late import late_columns
 from rheos.data.options import DataOptions, closest
 from rheos.data.reader.cells import CELLS
 from rheos.data.windows import WindowSpec
-from rheos.denoise import OBJECTIVES, MaskedCrossEntropy, Noising, Objective
+from rheos.denoise import OBJECTIVES, Noising, Objective
 from rheos.forecast.override import build, merge, spelled_out
+from rheos.forecast.together import draws_tokens, process_named, require_companions, with_companions
 from rheos.network import NETWORKS, SeriesNetwork
-from rheos.process import LINEAR_FACES, TOKEN_PROCESSES, Masked, TwoSided
+from rheos.process import LINEAR_FACES, PROCESSES_BETWEEN, TOKEN_PROCESSES, ProcessRecipe
 from rheos.process.recipes import PROCESSES, DyDiff
 from rheos.train.settings import Training
 
 # YAML reads `100: [coal, gas]` with a number for its key.
 Name = Annotated[str, BeforeValidator(str)]
 AnyAnchor: Any = one_of(ANCHORS)
-AnyProcess: Any = one_of((*PROCESSES, *TOKEN_PROCESSES))
+AnyProcess: Any = one_of((*PROCESSES, *TOKEN_PROCESSES, *PROCESSES_BETWEEN))
 AnyNetwork: Any = one_of(NETWORKS)
 AnyObjective: Any = one_of(OBJECTIVES)
 AnyCalibration: Any = one_of(CALIBRATIONS)
-
-# What goes with tokens: the word `process=masked` alone stands for all of it.
-_OF_TOKENS = {
-    "codec": "tokens",
-    "anchor": "none",
-    "network": "series",
-    "objective": MaskedCrossEntropy.name(),
-    "calibration": "none",
-}
 
 
 class Recipe(BaseModel):
@@ -106,19 +98,12 @@ class Recipe(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _clips_have_a_schedule(cls, content: Any) -> Any:
-        process = content.get("process") if isinstance(content, Mapping) else None
-        word = process.get("kind") if isinstance(process, Mapping) else process
+        word = process_named(content) if isinstance(content, Mapping) else None
         if word in {face.name() for face in LINEAR_FACES}:
             raise ValueError(
                 f"process={word!r} mixes the parts of its states by matrices, so it has no alpha(t) and "
                 "sigma(t), by which a recipe's anchor and presets are written; use it from Python, with "
                 "rheos.denoise.StateDenoiser and rheos.sample.momentum.sample_states"
-            )
-        if word == TwoSided.name():
-            raise ValueError(
-                f"process={word!r} goes from clips of one law to clips of another, and a recipe has clips "
-                "of one; write process=interpolant to start from the anchor, or use it from Python, with "
-                "rheos.denoise.EndsDenoiser and rheos.sample.transport"
             )
         return content
 
@@ -132,43 +117,17 @@ class Recipe(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _tokens_bring_what_goes_with_them(cls, content: Any) -> Any:
-        if not isinstance(content, Mapping) or not _draws_tokens(content):
-            return content
-        return {**{name: kind for name, kind in _OF_TOKENS.items() if name != "network"}, **content}
+    def _processes_bring_what_goes_with_them(cls, content: Any) -> Any:
+        return with_companions(content)
 
     @model_validator(mode="after")
-    def _tokens_go_together(self) -> "Recipe":
-        kinds = {name: getattr(self, name).kind for name in _OF_TOKENS if name != "codec"}
-        kinds["codec"] = ",".join(link.kind for link in self.codec)
-        if not isinstance(self.process, Masked):
-            for name in ("codec", "objective"):
-                if _OF_TOKENS[name] in kinds[name].split(","):
-                    raise ValueError(
-                        f"{name}={kinds[name]} is for whole numbers, which process={self.process.kind} does "
-                        "not draw; use process=masked"
-                    )
-            return self
-        for name, kind in _OF_TOKENS.items():
-            if kinds[name] != kind:
-                raise ValueError(
-                    f"process=masked draws whole numbers, which need {name}={kind}, not {kinds[name]}; leave "
-                    f"{name} out, or take another process"
-                )
-        if self.sums:
-            raise ValueError(
-                "process=masked draws whole numbers, which sums would move; leave out one of them"
-            )
-        if self.training.reflow > 0.0:
-            raise ValueError(
-                "process=masked draws whole numbers without noise, so training.reflow has no pairs to go on "
-                "with; leave out one of them"
-            )
+    def _all_goes_together(self) -> "Recipe":
+        require_companions(self)
         return self
 
     @model_validator(mode="after")
     def _history_is_shown_as_learned(self) -> "Recipe":
-        if isinstance(self.process, Masked):
+        if not isinstance(self.process, ProcessRecipe):
             return self
         shown, seen = self.process.history_noise, self.objective.history_noise
         if shown > seen:
@@ -270,12 +229,6 @@ class Recipe(BaseModel):
             harmonics=dict(self.harmonics),
             late=self.late,
         )
-
-
-def _draws_tokens(content: Mapping[str, Any]) -> bool:
-    """Whether options name the process of whole numbers."""
-    process = content.get("process")
-    return (process.get("kind") if isinstance(process, Mapping) else process) == Masked.name()
 
 
 def _lists(groups: tuple[tuple[str, ...], ...]) -> str:
@@ -390,7 +343,7 @@ def make_recipe(
 
     def proposed(features: tuple[int, ...]) -> Recipe:
         proposal = propose(dataset, horizon, held, features)
-        if _draws_tokens(given):
+        if draws_tokens(given):
             # What is proposed for numbers would stand in the way of what goes with tokens.
             proposal = {name: value for name, value in proposal.items() if name not in ("codec", "anchor")}
         return build(Recipe, merge(proposal, dict(given)), where)

@@ -22,6 +22,9 @@ from rheos.core.files import write_text
 from rheos.data.dataset import Layout
 from rheos.forecast.health import HEALTH, MEANINGS
 
+UNCALIBRATED = "uncalibrated"
+"""Attribute of a forecast that says why its members are as they are drawn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -36,6 +39,7 @@ class Frame:
         block: members written at a time.
         first: lead time of the first frame.
         watched: whether the health of every member and frame is known.
+        uncalibrated: why members are as they are drawn, in a sentence; empty where they are calibrated.
     """
 
     layout: Layout
@@ -46,6 +50,7 @@ class Frame:
     block: int
     first: int = 1
     watched: bool = False
+    uncalibrated: str = ""
 
     @property
     def horizon(self) -> int:
@@ -100,7 +105,10 @@ class Frame:
             if name in layout.dims:
                 coords[name] = (name, values)
         # Stores list their arrays in no order of their own.
-        return xr.Dataset(coords=coords, attrs=layout.attributes | {"variables": list(self.variables)})
+        told: dict[str, Any] = {"variables": list(self.variables)}
+        if self.uncalibrated:
+            told[UNCALIBRATED] = self.uncalibrated
+        return xr.Dataset(coords=coords, attrs=layout.attributes | told)
 
     def of_health(self) -> dict[str, Any]:
         """Attributes of what is told of every member and frame, by the conventions for flags."""

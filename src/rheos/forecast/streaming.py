@@ -20,7 +20,8 @@ from rheos.forecast.continuation import Continuation, coming
 from rheos.forecast.draw import decoded
 from rheos.forecast.engine import Engine, Unit
 from rheos.forecast.forecast import Forecast
-from rheos.forecast.model import NO_LEVELS, FittedModel
+from rheos.forecast.kinds import NO_LEVELS
+from rheos.forecast.model import FittedModel
 from rheos.forecast.store import Frame, Memory
 from rheos.sample.path import Rolling
 from rheos.sample.preset import Preset
@@ -133,6 +134,7 @@ def _rolling_preset(engine: Engine) -> Preset:
             "pace='stretches'."
         )
     recipe, wanted = model.recipe, "times=per_frame anchor=none"
+    _ = model.continuous  # raises where the model has no noise levels
     if not isinstance(preset, Preset):
         raise IncompatibleError(NO_LEVELS)
     if recipe.objective.times.kind != "per_frame":

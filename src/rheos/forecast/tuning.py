@@ -13,7 +13,8 @@ from typing import Any
 from rheos.core.errors import IncompatibleError, InputError
 from rheos.data.dataset import Dataset
 from rheos.denoise import FlowMap
-from rheos.forecast.model import NO_STEPS, FittedModel
+from rheos.forecast.kinds import NO_STEPS
+from rheos.forecast.model import FittedModel
 from rheos.forecast.trial import PILOT, Trial
 from rheos.process.schedule import Schedule
 from rheos.sample.error_profile import ErrorProfile

@@ -1,5 +1,7 @@
 """How a clip becomes noise: schedule, coordinates, noise, process."""
 
+from rheos.core.method import Method
+from rheos.process.bridge_plan import BridgePlan
 from rheos.process.critically_damped import CriticallyDamped
 from rheos.process.linear_face import LinearFace
 from rheos.process.masked import Masked
@@ -20,6 +22,7 @@ from rheos.process.recipes import (
     StochasticInterpolant,
     SubPreserving,
 )
+from rheos.process.resampled import Resampled
 from rheos.process.two_sided import TwoSided
 
 LINEAR_FACES: tuple[type[LinearFace], ...] = (CriticallyDamped,)
@@ -28,10 +31,15 @@ LINEAR_FACES: tuple[type[LinearFace], ...] = (CriticallyDamped,)
 TOKEN_PROCESSES: tuple[type[Masked], ...] = (Masked,)
 """Processes of whole numbers, with a denoiser, an objective and samplers of their own."""
 
+PROCESSES_BETWEEN: tuple[type[Method], ...] = (TwoSided, BridgePlan)
+"""Processes between two laws of clips, with a denoiser, an objective and a sampler of their own."""
+
 __all__ = [
     "LINEAR_FACES",
     "PROCESSES",
+    "PROCESSES_BETWEEN",
     "TOKEN_PROCESSES",
+    "BridgePlan",
     "CriticallyDamped",
     "DyDiff",
     "Elucidated",
@@ -47,6 +55,7 @@ __all__ = [
     "Process",
     "ProcessRecipe",
     "RectifiedFlow",
+    "Resampled",
     "StochasticInterpolant",
     "SubPreserving",
     "TwoSided",

@@ -8,7 +8,10 @@ b = E[x_a - x_b + gamma' z | x_t] and the score s = -E[z | x_t] / gamma the marg
     dx = (b - e s) dt + sqrt(2 e) dw                 as t falls, for any e(t) >= 0,
 
 and of its mirror image as t rises. Where the start is known to the network it is ordinary diffusion:
-:class:`~rheos.process.schedule.interpolant.Interpolant`.
+:class:`~rheos.process.schedule.interpolant.Interpolant`. In a recipe x_b is what came, as a deviation from
+the anchor, and x_a an error that the anchor made elsewhere, drawn at random
+(:class:`~rheos.process.resampled.Resampled`): as it is independent of the history, given any history the
+flow leads from the law of all past errors to that of this forecast's.
 """
 
 import math
@@ -31,11 +34,14 @@ class TwoSided(Method):
     Attributes:
         gamma: the noise on the way: "brownian" sqrt(t (1 - t)), "parabola" t (1 - t), "sine" sin^2(pi t).
         latent: its factor.
+        cloud: in a recipe, whose clips start at past errors of the anchor, the deviation about each of them,
+            in the anchor's own scale.
     """
 
     kind: Literal["two_sided"] = "two_sided"
     gamma: Literal["brownian", "parabola", "sine"] = "brownian"
     latent: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
+    cloud: float = Field(default=0.3, gt=0.0, allow_inf_nan=False)
 
     def level(self, t: Tensor) -> Tensor:
         """Gamma: how much noise there is, 0 at both ends."""

@@ -353,4 +353,11 @@ def report_forecast(path: Path, out: Path, command: str) -> Path:
             )
     if not fans and not fields:
         raise InputError(f"{path} has no series and no two-dimensional field to draw.")
-    return write(Content(title=path.name, fans=tuple(fans), fields=tuple(fields), command=command), out)
+    content = Content(
+        title=path.name,
+        subtitle=forecast.uncalibrated,
+        fans=tuple(fans),
+        fields=tuple(fields),
+        command=command,
+    )
+    return write(content, out)

@@ -106,7 +106,7 @@ def sample(
             u = _drive(counter, course, u, draw, gradients, kept.append if trajectory else None)
         clips = with_history(process.read(u, context), given)
     return Sample(
-        clips=_within(clips, given),
+        clips=as_given(clips, given),
         evaluations=counter.calls,
         trajectory=torch.stack(kept) if trajectory else None,
         warnings=warnings_of(clips),
@@ -238,7 +238,7 @@ def with_history(clips: Tensor, context: Context) -> Tensor:
     return torch.cat((context.history.to(clips), clips[:, context.history_frames :]), 1)
 
 
-def _within(clips: Tensor, context: Context) -> Tensor:
+def as_given(clips: Tensor, context: Context) -> Tensor:
     """Clips with what was given as it was given, NaN where a scope leaves entries out."""
     scope, first = context.scope, context.history_frames
     if scope is None:

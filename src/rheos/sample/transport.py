@@ -23,7 +23,7 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.keys import Key, Purpose
 from rheos.core.time_field import expand
-from rheos.denoise.ends_denoiser import AnswerEnds, Ends
+from rheos.denoise.ends_denoiser import AnswerEnds, Ends, EndsDenoiser
 from rheos.process.two_sided import TwoSided
 from rheos.sample.sample import Sample, device_of, require_rows, warnings_of, with_history
 
@@ -53,7 +53,8 @@ def transport(
 
     Args:
         denoise: an `EndsDenoiser` or what answers like one.
-        start: clips of the law they come from; history frames are replaced by the context's.
+        start: clips of the law they come from, in the denoiser's coordinates where it has some; history
+            frames are replaced by the context's.
         key: one row a clip, needed where there is diffusion; the same row gives the same clip.
         process: may be left out where `denoise` has it as `.process`.
         context: what is known of the clips, `b` rows; history frames are held clean.
@@ -80,7 +81,8 @@ def transport(
     place = device_of(denoise)
     x = start.detach().to(place)
     context = (Context() if context is None else context).to(place, x.dtype)
-    x, calls = with_history(x, context), count()
+    own = denoise if isinstance(denoise, EndsDenoiser) else None
+    x, calls = _with_known(own, x, context), count()
     times = cosine_times(steps + 1)
 
     def answer(clip: Tensor, t: Tensor) -> Ends:
@@ -92,7 +94,15 @@ def transport(
         for step, (t, s) in enumerate(pairwise(fields)):
             z = None if drawn is None else drawn.at(Purpose.STEP, step).normal(x.shape[1:], x.dtype, place)
             x = _Move.of(known, t, s, epsilon, x).apply(x, answer, z)
-    return Sample(clips=x, evaluations=next(calls), warnings=warnings_of(x))
+    clips = x if own is None else with_history(own.read(x, context), context)
+    return Sample(clips=clips, evaluations=next(calls), warnings=warnings_of(clips))
+
+
+def _with_known(denoiser: EndsDenoiser | None, x: Tensor, context: Context) -> Tensor:
+    """Clips whose history frames are the context's."""
+    if denoiser is None:
+        return with_history(x, context)
+    return denoiser.canonical(with_history(denoiser.read(x, context), context), context)
 
 
 def _checked(process: object, steps: int) -> TwoSided:

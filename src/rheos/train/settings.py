@@ -3,11 +3,16 @@
 import re
 import time
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from rheos.core.method import one_of
+from rheos.denoise.time_sampler import TIME_SAMPLERS, LogSnrUniform
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+AnyTimeSampler: Any = one_of(TIME_SAMPLERS)
 
 
 def seconds(text: str | float) -> float:
@@ -41,8 +46,10 @@ class Training(BaseModel):
         checks: how often the held-out score is taken; the best average is kept.
         patience: checks without improvement after which training stops.
         reflow: share of the steps that are made, last, on pairs of noise and the clip that the model fitted
-            before draws from it (arXiv 2209.03003), at all octaves of noise alike: paths grow straighter, so
-            that few steps of a solver do; 0 for none.
+            before draws from it (arXiv 2209.03003): paths grow straighter, so that few steps of a solver do;
+            0 for none.
+        reflow_times: law of those steps' times, in place of `objective.time_sampler`: few steps of a solver
+            ask where all is noise, which uniform times hardly meet.
         precision: "auto" is bfloat16 autocast on a GPU, float32 elsewhere.
         device: "auto" takes a GPU where there is one.
     """
@@ -60,8 +67,18 @@ class Training(BaseModel):
     checks: int = Field(default=12, ge=1)
     patience: int = Field(default=5, ge=1)
     reflow: float = Field(default=0.0, ge=0, lt=1)
+    reflow_times: AnyTimeSampler = LogSnrUniform()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @model_validator(mode="after")
+    def _times_are_of_steps(self) -> "Training":
+        if self.reflow == 0.0 and self.reflow_times != LogSnrUniform():
+            raise ValueError(
+                f"training.reflow_times={self.reflow_times.name()} is of steps on pairs, of which "
+                "training.reflow=0 makes none; give it a share, or set objective.time_sampler"
+            )
+        return self
 
 
 def seconds_per_step(budget: float, step: Callable[[int], object]) -> float:
