@@ -463,19 +463,19 @@ PLANTED = [
         "tests/denoise/test_tokens.py",
     ),
     (
-        "src/rheos/denoise/token_objective.py",
+        "src/rheos/denoise/hiding.py",
         "wanted[:, : context.history_frames] = False",
         "wanted[:, context.history_frames :] = True",
         "tests/denoise/test_tokens.py",
     ),
     (
-        "src/rheos/denoise/token_objective.py",
+        "src/rheos/denoise/hiding.py",
         "count = torch.ceil(share * wanted.flatten(1).sum(1))",
         "count = torch.floor(share * wanted.flatten(1).sum(1))",
         "tests/denoise/test_tokens.py",
     ),
     (
-        "src/rheos/denoise/token_objective.py",
+        "src/rheos/denoise/hiding.py",
         "count = torch.ceil(share * wanted.flatten(1).sum(1))",
         "count = torch.ceil(share.square() * wanted.flatten(1).sum(1))",
         "tests/denoise/test_tokens.py",
@@ -487,7 +487,7 @@ PLANTED = [
         "tests/denoise/test_tokens.py",
     ),
     (
-        "src/rheos/denoise/token_objective.py",
+        "src/rheos/denoise/hiding.py",
         "(tokens - MASK - 1).clamp(min=0)",
         "(tokens - MASK).clamp(max=law.shape[-1] - 1)",
         "tests/denoise/test_tokens.py",

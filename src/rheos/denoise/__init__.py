@@ -7,6 +7,7 @@ from rheos.denoise.flow_map import FlowMap
 from rheos.denoise.flow_objective import FlowObjective
 from rheos.denoise.light_bridge import LightBridge
 from rheos.denoise.mean_flow import MeanFlow
+from rheos.denoise.noise_contrastive import NoiseContrastive
 from rheos.denoise.noising import Noising
 from rheos.denoise.objective import Objective
 from rheos.denoise.oracle import ChainOracle, EmpiricalOracle, GaussianFlow, GaussianOracle, MixtureOracle
@@ -15,11 +16,14 @@ from rheos.denoise.split_mean_flow import SplitMeanFlow
 from rheos.denoise.state_denoiser import StateDenoiser
 from rheos.denoise.state_objective import HybridScore
 from rheos.denoise.token_denoiser import TokenDenoiser
+from rheos.denoise.token_energy import TokenEnergy
 from rheos.denoise.token_objective import MaskedCrossEntropy
 
 OBJECTIVES = (Objective, MeanFlow, SplitMeanFlow, MaskedCrossEntropy)
+ENERGIES = (NoiseContrastive,)
 
 __all__ = [
+    "ENERGIES",
     "OBJECTIVES",
     "ChainOracle",
     "Denoiser",
@@ -36,10 +40,12 @@ __all__ = [
     "MaskedCrossEntropy",
     "MeanFlow",
     "MixtureOracle",
+    "NoiseContrastive",
     "Noising",
     "Objective",
     "Remembering",
     "SplitMeanFlow",
     "StateDenoiser",
     "TokenDenoiser",
+    "TokenEnergy",
 ]

@@ -12,7 +12,7 @@ from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import DenoiseTokens
 from rheos.process.masked import MASK, Masked
 from rheos.sample.sample import Sample, device_of, require_rows, with_history
-from rheos.sample.unmasking.categorical import categorical
+from rheos.core.categorical import categorical
 from rheos.sample.unmasking.energy import EnergyCorrection
 from rheos.sample.unmasking.first_hitting import FirstHitting
 from rheos.sample.unmasking.sampler import Unmasking
