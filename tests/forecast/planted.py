@@ -327,8 +327,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/recipe.py",
-        'return {**{name: kind for name, kind in _OF_TOKENS.items() if name != "network"}, **content}',
-        'return {**{name: kind for name, kind in _OF_TOKENS.items() if name == "codec"}, **content}',
+        'brought = {name: kind for name, kind in _OF_TOKENS.items() if name != "network"}',
+        'brought = {name: kind for name, kind in _OF_TOKENS.items() if name == "codec"}',
         "tests/forecast/test_tokens.py",
     ),
     (
@@ -339,8 +339,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/model.py",
-        "return chosen.calls(self.recipe.horizon * self.exists.size)",
-        "return chosen.calls(self.recipe.horizon)",
+        "return self.recipe.horizon * int(self.exists.size)",
+        "return self.recipe.horizon",
         "tests/forecast/test_tokens.py",
     ),
     (

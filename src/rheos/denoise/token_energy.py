@@ -1,7 +1,7 @@
-"""E(x_0, shown) = -sum_{l told} f_l[x_0^l]: what tokens told together do not know of each other, by a network.
+"""E(x_0, shown) = -sum_{l told} f_l[x_0^l]: what tokens told together do not know of each other, learned.
 
 The residual energy of Xu et al. 2024 (EDLM), arXiv 2410.21357: p(x_0 | shown) ~ p_theta(x_0 | shown) exp(-E).
-f is read where the tokens told stand, from a network that sees them all, set apart from those shown before.
+The network f is read where the tokens told stand, and it sees them all, set apart from those shown before.
 """
 
 import torch

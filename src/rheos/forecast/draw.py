@@ -105,7 +105,15 @@ def _clips(
             "have samplers of their own."
         )
     if isinstance(preset, Unmasking):
-        return sample_tokens(model.denoiser, shape, key=key, context=context, sampler=preset, device=device)
+        return sample_tokens(
+            model.denoiser,
+            shape,
+            key=key,
+            context=context,
+            sampler=preset,
+            energy=model.correction(preset),
+            device=device,
+        )
     return sample(model.continuous, shape, key=key, context=context, preset=preset, device=device)
 
 

@@ -4,19 +4,16 @@ The folder has `config.json`, `model.safetensors` and a card, `README.md`. Nothi
 nothing from it is run.
 """
 
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
 import torch
-import xarray as xr
 from pydantic import BaseModel, ConfigDict, field_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from rheos import __version__
 from rheos.calibrate import FittedCalibration
@@ -32,19 +29,21 @@ from rheos.data.stay import here
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.data.windows import WindowBatch
-from rheos.denoise import Denoiser, FlowMap, FlowObjective, TokenDenoiser
+from rheos.denoise import Denoiser, FlowMap, TokenDenoiser, TokenEnergy
 from rheos.forecast.card import card
 from rheos.forecast.health import Health
 from rheos.forecast.history import History
+from rheos.forecast.layout_json import layout_from_json, layout_to_json, stamps_from_json, stamps_to_json
+from rheos.forecast.networks import contrast_of, denoiser_of, energy_of
 from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.whole import with_history_held
 from rheos.network.shapes import Shapes
-from rheos.process import Masked
 from rheos.sample.preset import Preset, flow_preset, preset
-from rheos.sample.unmasking import Unmasking, token_preset
+from rheos.sample.unmasking import EnergyCorrection, Unmasking, token_preset
 
 FORMAT = 3
+T = TypeVar("T")
 
 NO_LEVELS = (
     "the model draws whole numbers (process=masked), so it has no noise levels and no solver, which tuning "
@@ -101,6 +100,7 @@ class FittedModel:
         history: how it was fitted.
         presets: solver, grid and evaluations chosen for this model, by word; the others are the usual ones.
         health: how the training data move; None in models of earlier versions.
+        energy: of tokens told together; None where none was learned, or none that tells anything.
     """
 
     recipe: Recipe
@@ -118,6 +118,7 @@ class FittedModel:
     history: History = field(default_factory=History)
     health: Health | None = None
     presets: dict[str, Preset] = field(default_factory=dict)
+    energy: TokenEnergy | None = None
 
     @property
     def continuous(self) -> Denoiser:
@@ -130,12 +131,36 @@ class FittedModel:
             raise IncompatibleError(NO_LEVELS)
         return self.denoiser
 
+    @property
+    def tokens(self) -> TokenDenoiser:
+        """The denoiser of a model of tokens.
+
+        Raises:
+            IncompatibleError: the model draws numbers.
+        """
+        if not isinstance(self.denoiser, TokenDenoiser):
+            raise IncompatibleError("the model draws numbers, not tokens; use process=masked.")
+        return self.denoiser
+
     def calls(self, word: str) -> int:
         """The most network calls that a forecast of the trained horizon takes with the preset of a word."""
         chosen = self.preset(word)
         if isinstance(chosen, Preset):
             return chosen.evaluations
-        return chosen.calls(self.recipe.horizon * self.exists.size)
+        corrected = self.correction(chosen)
+        return chosen.calls(self._told) * (1 if corrected is None else 1 + corrected.candidates)
+
+    def correction(self, sampler: Unmasking) -> EnergyCorrection | None:
+        """What chooses the tokens of a call together: none where there is no energy, or one token a call."""
+        contrast = contrast_of(self.recipe)
+        if self.energy is None or contrast is None or sampler.calls(self._told) == self._told:
+            return None
+        return EnergyCorrection(self.energy, contrast.candidates)
+
+    @property
+    def _told(self) -> int:
+        """To be told in a forecast of the trained horizon."""
+        return self.recipe.horizon * int(self.exists.size)
 
     def preset(self, word: Preset | Unmasking | str) -> Preset | Unmasking:
         """The preset of a word, the model's own before the usual one; a preset is its own.
@@ -210,6 +235,8 @@ class FittedModel:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         tensors = {f"network.{k}": v for k, v in self.denoiser.network.state_dict().items()}
+        if self.energy is not None:
+            tensors |= {f"energy.{k}": v for k, v in self.energy.network.state_dict().items()}
         arrays = {
             **_prefixed("codec", self.codec.to_arrays()),
             **_prefixed("anchor", self.anchor.to_arrays()),
@@ -228,7 +255,7 @@ class FittedModel:
             format=FORMAT,
             rheos=__version__,
             recipe=self.recipe.model_dump(mode="json"),
-            layout=_layout_to_json(self.layout),
+            layout=layout_to_json(self.layout),
             shapes=self.shapes,
             sigma_data=self.denoiser.sigma_data if isinstance(self.denoiser, Denoiser) else 1.0,
             recordings=[{"name": r.name, "stamps": stamps_to_json(r.stamps)} for r in self.tail.recordings],
@@ -284,13 +311,13 @@ class FittedModel:
     @classmethod
     def _assemble(cls, config: Config, tensors: Mapping[str, Tensor]) -> "FittedModel":
         recipe = build(Recipe, config.recipe, "the stored recipe")
-        arrays = {name: t.numpy() for name, t in tensors.items() if not name.startswith("network.")}
-        network = recipe.network.build(config.shapes, recipe.seed)
-        network.load_state_dict(
-            {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
-        )
+        parts = ("network", "energy")
+        arrays = {name: t.numpy() for name, t in tensors.items() if name.partition(".")[0] not in parts}
+        network, trained = recipe.network.build(config.shapes, recipe.seed), _part(tensors, "network")
+        network.load_state_dict(trained)
         denoiser = denoiser_of(recipe, network, config.sigma_data).eval()
-        layout = _layout_from_json(config.layout)
+        learned = _part(tensors, "energy")
+        layout = layout_from_json(config.layout)
         recordings = tuple(
             Recording(
                 name=entry["name"],
@@ -315,15 +342,8 @@ class FittedModel:
             history=config.history,
             presets=config.presets,
             health=Health.from_arrays(_part(arrays, "health")),
+            energy=energy_of(recipe, config.shapes, learned) if learned else None,
         )
-
-
-def denoiser_of(recipe: Recipe, network: nn.Module, sigma_data: float = 1.0) -> Denoiser | TokenDenoiser:
-    """The denoiser that a recipe's process asks for."""
-    if isinstance(recipe.process, Masked):
-        return TokenDenoiser(network, recipe.process)
-    kind = FlowMap if isinstance(recipe.objective, FlowObjective) else Denoiser
-    return kind(network, recipe.process.build(anchored=True), sigma_data=sigma_data)
 
 
 def grid_features(layout: Layout, exists: np.ndarray) -> np.ndarray | None:
@@ -349,45 +369,9 @@ def grid_features(layout: Layout, exists: np.ndarray) -> np.ndarray | None:
     return np.stack(features)
 
 
-def stamps_to_json(stamps: pd.Index) -> dict[str, Any]:
-    """Stamps as JSON: numbers, ISO stamps, or ISO stamps of a calendar."""
-    if isinstance(stamps, xr.CFTimeIndex):
-        return {"calendar": stamps.calendar, "values": [stamp.isoformat() for stamp in stamps]}
-    if isinstance(stamps, pd.DatetimeIndex):
-        return {"values": [stamp.isoformat() for stamp in stamps]}
-    step = int(stamps[1]) - int(stamps[0]) if len(stamps) > 1 else 1
-    return {"start": int(stamps[0]), "length": len(stamps), "step": step}
-
-
-def stamps_from_json(content: Mapping[str, Any]) -> pd.Index:
-    """The inverse of :func:`stamps_to_json`."""
-    if "start" in content:
-        start, step = content["start"], content["step"]
-        return pd.RangeIndex(start, start + step * content["length"], step)
-    if "calendar" in content:
-        import cftime
-
-        kind = cftime._cftime.DATE_TYPES[content["calendar"]]
-        parts = ([int(part) for part in re.split(r"[-T:.]", value)] for value in content["values"])
-        return xr.CFTimeIndex([kind(*numbers) for numbers in parts])
-    return pd.DatetimeIndex(pd.to_datetime(content["values"], format="ISO8601"))
-
-
-def _layout_to_json(layout: Layout) -> dict[str, Any]:
-    content = {name: getattr(layout, name) for name in Layout.__slots__}
-    content["coords"] = {name: np.asarray(values).tolist() for name, values in layout.coords.items()}
-    return content
-
-
-def _layout_from_json(content: Mapping[str, Any]) -> Layout:
-    lists = {name: tuple(value) for name, value in content.items() if isinstance(value, list)}
-    coords = {name: np.asarray(values) for name, values in content["coords"].items()}
-    return Layout(**{**content, **lists, "coords": coords})
-
-
 def _prefixed(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {f"{prefix}.{name}": array for name, array in arrays.items()}
 
 
-def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def _part(arrays: Mapping[str, T], prefix: str) -> dict[str, T]:
     return {k.removeprefix(f"{prefix}."): v for k, v in arrays.items() if k.startswith(f"{prefix}.")}

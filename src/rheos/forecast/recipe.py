@@ -135,7 +135,8 @@ class Recipe(BaseModel):
     def _tokens_bring_what_goes_with_them(cls, content: Any) -> Any:
         if not isinstance(content, Mapping) or not _draws_tokens(content):
             return content
-        return {**{name: kind for name, kind in _OF_TOKENS.items() if name != "network"}, **content}
+        brought = {name: kind for name, kind in _OF_TOKENS.items() if name != "network"}
+        return merge(brought, content)
 
     @model_validator(mode="after")
     def _tokens_go_together(self) -> "Recipe":

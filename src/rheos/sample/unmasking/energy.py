@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from rheos.core.categorical import categorical
 from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.core.keys import Key, Purpose
 from rheos.denoise.hiding import log_p_of
 from rheos.process.masked import MASK
-from rheos.core.categorical import categorical
 
 
 class Energy(Protocol):
