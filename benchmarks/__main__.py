@@ -1,14 +1,14 @@
-"""`python -m benchmarks [skill|cost|adaptive|steps|few|dropped|speed|pedestrians|page] ...`: measure, write.
+"""`python -m benchmarks [skill|cost|adaptive|steps|few|energy|dropped|speed|page] ...`: measure, write.
 
 Figures lie in benchmarks/results as JSON, one file a measurement; docs/benchmarks.md is made from them alone.
-`speed` is measured when asked for, in an environment that has the extra speed-peers; so are `few`, `dropped`,
-`unrest` and `pedestrians`.
+`speed` is measured when asked for, in an environment that has the extra speed-peers; so are `few`, `energy`,
+`dropped`, `unrest` and `pedestrians`.
 """
 
 import argparse
 from pathlib import Path
 
-from benchmarks import adaptive, cost, dropped, few, page, pedestrians, skill, speed, steps, unrest
+from benchmarks import adaptive, cost, dropped, energy, few, page, pedestrians, skill, speed, steps, unrest
 
 HERE = Path(__file__).parent
 
@@ -20,7 +20,7 @@ def main() -> None:
         "what",
         nargs="*",
         default=usual,
-        help=", ".join((*usual, "few", "dropped", "unrest", "speed", "pedestrians")),
+        help=", ".join((*usual, "few", "energy", "dropped", "unrest", "speed", "pedestrians")),
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     parser.add_argument(
@@ -56,6 +56,8 @@ def main() -> None:
         unrest.run(chosen.data, results)
     if "few" in chosen.what:
         few.run(chosen.data, chosen.steps, results)
+    if "energy" in chosen.what:
+        energy.run(results)
     if "steps" in chosen.what:
         steps.run(results)
     if "page" in chosen.what:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks import dropped, few, skill_page, steps, unrest
+from benchmarks import dropped, energy, few, skill_page, steps, unrest
 from rheos.core.files import read_json, write_text
 
 HEAD = """# Benchmarks
@@ -39,6 +39,8 @@ def write(results: Path, out: Path) -> None:
         parts.append(unrest.section(read_json(results / "unrest.json")))
     if (results / "few.json").exists():
         parts.append(few.section(read_json(results / "few.json")))
+    if (results / "energy.json").exists():
+        parts.append(energy.section(read_json(results / "energy.json")))
     studies = [read_json(path) for path in sorted(results.glob("dropped-*.json"))]
     if studies:
         parts.append(dropped.section(studies))

@@ -121,7 +121,8 @@ def test_energies_are_told_what_is_asked_of_them():
     (true, own, shown), (told, other, again) = energy.asked
     assert torch.equal(true, CLIPS.repeat_interleave(64, 0))
     assert torch.equal(shown, again)
-    assert torch.equal(shown[:, 0], true[:, 0]) and not shown[:, 1].any()
+    assert torch.equal(shown[:, 0], true[:, 0])
+    assert not shown[:, 1].any()
     assert torch.equal(told[:, 0], true[:, 0])
     for clips, log_p in ((true, own), (told, other)):
         torch.testing.assert_close(log_p, ALONE[1, clips[:, 1, 0] - 1].log(), atol=1e-14, rtol=0)
@@ -143,7 +144,7 @@ class Watch(torch.nn.Module):
 
 
 def test_what_is_told_is_drawn_from_the_denoiser_and_from_nothing_else():
-    """With n hidden alike often, history and missing tokens never told; by a chi-square where all are hidden."""
+    """Any number hidden alike often, history and missing tokens never told; a chi-square where all are."""
     rows, watch = 6000, Watch()
     mask = torch.ones(rows, 4, 1)
     mask[:, 2] = 0.0
@@ -154,7 +155,8 @@ def test_what_is_told_is_drawn_from_the_denoiser_and_from_nothing_else():
     torch.testing.assert_close(loss, torch.full((rows,), 2 * math.log(2)))
     (true, shown), (told, _) = watch.asked
     assert torch.equal(true[:, :, 0], torch.tensor([1, 1, MASK, 1]).expand(rows, -1))
-    assert torch.equal(told[:, 0], clips[:, 0].long()) and not told[:, 2].any()
+    assert torch.equal(told[:, 0], clips[:, 0].long())
+    assert not told[:, 2].any()
     hidden = (shown == MASK)[:, [1, 3], 0]
     assert abs(float((hidden.sum(1) == 1).sum()) - rows / 2) <= 1
     kept = told[:, [1, 3], 0]

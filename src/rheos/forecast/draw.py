@@ -111,7 +111,7 @@ def _clips(
             key=key,
             context=context,
             sampler=preset,
-            energy=model.correction(preset),
+            energy=model.correction,
             device=device,
         )
     return sample(model.continuous, shape, key=key, context=context, preset=preset, device=device)

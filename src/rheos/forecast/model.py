@@ -147,20 +147,16 @@ class FittedModel:
         chosen = self.preset(word)
         if isinstance(chosen, Preset):
             return chosen.evaluations
-        corrected = self.correction(chosen)
-        return chosen.calls(self._told) * (1 if corrected is None else 1 + corrected.candidates)
-
-    def correction(self, sampler: Unmasking) -> EnergyCorrection | None:
-        """What chooses the tokens of a call together: none where there is no energy, or one token a call."""
-        contrast = contrast_of(self.recipe)
-        if self.energy is None or contrast is None or sampler.calls(self._told) == self._told:
-            return None
-        return EnergyCorrection(self.energy, contrast.candidates)
+        together = 1 if self.correction is None else 1 + self.correction.candidates
+        return chosen.calls(self.recipe.horizon * int(self.exists.size)) * together
 
     @property
-    def _told(self) -> int:
-        """To be told in a forecast of the trained horizon."""
-        return self.recipe.horizon * int(self.exists.size)
+    def correction(self) -> EnergyCorrection | None:
+        """What chooses the tokens of a call together; None where no energy was learned."""
+        contrast = contrast_of(self.recipe)
+        if self.energy is None or contrast is None:
+            return None
+        return EnergyCorrection(self.energy, contrast.candidates)
 
     def preset(self, word: Preset | Unmasking | str) -> Preset | Unmasking:
         """The preset of a word, the model's own before the usual one; a preset is its own.
