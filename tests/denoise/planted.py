@@ -807,7 +807,7 @@ PLANTED = [
     (
         "src/rheos/denoise/noise_contrastive.py",
         "torch.where(hidden, MASK + 1 + categorical(law, w), tokens)",
-        "torch.where(hidden, MASK + 1 + categorical(law, w), shown)",
+        "torch.where(hidden, 2 - categorical(law, w), tokens)",
         "tests/denoise/test_token_energy.py",
     ),
     (
