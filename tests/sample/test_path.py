@@ -73,7 +73,9 @@ def in_the_limit(oracle, path, context):
             path=path,
         )
         law = probe(oracle, (FRAMES, 1), preset=preset, context=context)
-        assert law.evaluations == evaluations + path.delay(evaluations) * (FRAMES - 1 - context.history_frames)
+        assert law.evaluations == evaluations + path.delay(evaluations) * (
+            FRAMES - 1 - context.history_frames
+        )
         laws.append(torch.cat((law.mean[None], law.covariance)))
     limit = (16 * laws[1] - laws[0]) / 15
     return limit[0], limit[1:]
