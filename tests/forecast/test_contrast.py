@@ -10,6 +10,7 @@ from rheos.core.keys import Key
 from rheos.data.reader import read
 from rheos.data.window_source import WindowSource
 from rheos.denoise import NoiseContrastive
+from rheos.forecast.card import energy
 from rheos.forecast.contrast import Contrasting
 from rheos.forecast.draw import draw
 from rheos.forecast.fitting import Fitting
@@ -81,6 +82,7 @@ def test_what_it_learned_is_told_and_stored(model, data, tmp_path):
     denoiser = sum(p.numel() for p in model.denoiser.parameters())
     assert model.history.parameters == denoiser + sum(p.numel() for p in model.energy.parameters())
     model.save(tmp_path / "model")
+    assert "energy of tokens, weights of its step 150, 0.0" in (tmp_path / "model" / "README.md").read_text()
     again = load(tmp_path / "model").model
     assert again.recipe.objective.energy == NoiseContrastive(share=0.5, candidates=12)
     assert tiny.same(again.energy.network.state_dict(), model.energy.network.state_dict())
@@ -102,6 +104,7 @@ def test_the_score_of_what_tells_nothing_is_zero_and_it_is_not_kept(model, data)
         own.keep(Trained(steps=9, best_step=0, scores=[(0, 0.0), (9, 0.1)]))
         assert model.energy is None
         assert model.history.contrast == [(0, 0.0), (9, 0.1)]
+        assert "learned nothing and was dropped" in energy(model.history.model_dump())
         own.keep(Trained(steps=9, best_step=9))
         assert model.energy is own.energy
     finally:

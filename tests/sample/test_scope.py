@@ -167,6 +167,15 @@ def test_what_is_given_comes_back_and_what_is_left_out_does_not():
     assert found.warnings == ()
 
 
+@pytest.mark.parametrize("solver", [DDIM(), DDIM(eta=1.0), UniPC()], ids=repr)
+def test_where_all_is_given_all_comes_back(solver):
+    context = Context(observation=SEEN, scope=Scope.of(FRAMES, CHANNELS, given=[0, 1])).repeat(3)
+    oracle = GaussianOracle(MEAN, COVARIANCE, Process(CondOT()))
+    preset = Preset(solver=solver, evaluations=6)
+    found = sample(oracle, (3, FRAMES, CHANNELS), key=Key.of(0, 3), context=context, preset=preset, dtype=F64)
+    assert torch.equal(found.clips, SEEN.expand(3, -1, -1))
+
+
 def test_nothing_given_is_the_usual_sample_bit_for_bit():
     oracle, choice = GaussianOracle(MEAN, COVARIANCE, Process(CondOT())), {"key": Key.of(0, 3), "dtype": F64}
     usual = sample(oracle, (3, FRAMES, CHANNELS), **choice).clips
