@@ -1,8 +1,8 @@
 """`python -m benchmarks [skill|cost|adaptive|steps|...|page] ...`: measure, write.
 
 Figures lie in benchmarks/results as JSON, one file a measurement; docs/benchmarks.md is made from them alone.
-`skill`, `cost`, `steps`, `adaptive` and `page` are the usual ones, all others run when asked for; `speed` needs
-an environment that has the extra speed-peers, `radar` one that has radar.
+`skill`, `cost`, `steps`, `adaptive` and `page` are the usual ones, all others run when asked for; `speed`
+needs an environment that has the extra speed-peers, `radar` one that has radar.
 """
 
 import argparse

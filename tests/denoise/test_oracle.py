@@ -9,7 +9,8 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError, InputError
 from rheos.denoise import GaussianOracle, MixtureOracle
 from rheos.process import DyDiff, Plain, Process
-from rheos.process.coordinates import FrameMixing, Identity
+from rheos.process.coordinates import Anchored, FrameMixing, GaussianProcess, Identity
+from rheos.process.noise import FractionalBrownian, OrnsteinUhlenbeck, White
 from rheos.process.schedule import EDM, SCHEDULES, CondOT, Cosine, Linear
 
 F = 6
@@ -193,37 +194,76 @@ def _flow(velocity, starts, last, first):
     return torch.from_numpy(solution.y[:, -1].reshape(starts.shape).astype(np.float64))
 
 
-@pytest.mark.parametrize("mixing", [Identity(), FrameMixing()], ids=["canonical", "seen"])
-@pytest.mark.parametrize("schedule", [Cosine(), Linear(), CondOT()], ids=repr)
-def test_the_exact_flow_transports_the_law(schedule, mixing):
-    """dx/dt = A' D + B' z with A = alpha M_t, B = sigma M_t carries N(A m, A C A' + B B') along in t."""
-    oracle = GaussianOracle(MEAN, AR1, Process(schedule, mixing))
-    context = _history(0)
-    last, first = 0.95, 0.01
-
-    def operator(t):
-        return mixing.linear(torch.eye(F).double()[None], t, context)[0]
-
-    def velocity(x, t):
-        u = mixing.to_canonical(x.T[..., None], t, context)
-        data = oracle(u, t).mean
-        noise = (u - schedule.alpha(t) * data) / schedule.sigma(t)
-        inner = schedule.d_alpha(t) * data + schedule.d_sigma(t) * noise
-        h = 1e-6
-        drift = (operator(t + h) - operator(t - h)) / (2 * h)
-        return drift @ u[..., 0].T + operator(t) @ inner[..., 0].T
-
-    def law(t):
-        a, b = schedule.alpha(t) * operator(t), schedule.sigma(t) * operator(t)
-        return a @ MEAN, a @ AR1 @ a.T + b @ b.T
-
+def _carried(velocity, law, last=0.95, first=0.01):
+    """Assert that the flow carries the Gaussian law(last) to law(first): mean and covariance, CHECK-0a."""
     mean, covariance = law(at(last))
     starts = torch.cat((mean[:, None], mean[:, None] + torch.linalg.cholesky(covariance)), 1)
     ends = _flow(velocity, starts, last, first)
     columns = ends[:, 1:] - ends[:, :1]
     mean, covariance = law(at(first))
-    assert (ends[:, 0] - mean).abs().max() < 1e-6
-    assert (columns @ columns.T - covariance).abs().max() < 1e-6
+    assert (ends[:, 0] - mean).abs().max() < 1e-7
+    assert (columns @ columns.T - covariance).abs().max() < 1e-7
+
+
+ANCHOR = Context(anchor=number(20, 1, F, 1), anchor_scale=number(21, 1, F, 1).abs() + 0.5)
+CASES = {
+    "canonical": (Identity(), White()),
+    "mixed": (FrameMixing(), White()),
+    "anchored": (Anchored(), White()),
+    "anchored, mixed": (Anchored() * FrameMixing(), White()),
+    "whitened": (GaussianProcess(), White()),
+    "correlated noise": (Identity(), OrnsteinUhlenbeck()),
+    "anchored, correlated noise": (Anchored(), FractionalBrownian(hurst=0.3)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("schedule", [Cosine(), Linear(), CondOT()], ids=repr)
+def test_the_exact_flow_transports_the_law(schedule, case):
+    """dx/dt = A' D + B' z + mu' carries N(A m + mu, A C A' + B B'), A = alpha C_t and B = sigma C_t L."""
+    coordinates, noise = CASES[case]
+    oracle = GaussianOracle(MEAN, AR1, Process(schedule, coordinates, noise))
+    k = noise.correlation(F)
+    k = torch.eye(F).double() if k is None else k
+
+    def velocity(x, t):
+        u = coordinates.to_canonical(x.T[..., None], t, ANCHOR)
+        data = oracle(u, t).mean
+        z = (u - schedule.alpha(t) * data) / schedule.sigma(t)
+        inner = schedule.d_alpha(t) * data + schedule.d_sigma(t) * z
+        h = 1e-6
+        turning = (coordinates.to_seen(u, t + h, ANCHOR) - coordinates.to_seen(u, t - h, ANCHOR)) / (2 * h)
+        return (turning + coordinates.linear(inner, t, ANCHOR))[..., 0].T
+
+    def law(t):
+        mean = coordinates.to_seen((schedule.alpha(t) * MEAN)[None, :, None], t, ANCHOR)[0, :, 0]
+        linear = coordinates.linear(torch.eye(F).double()[..., None], t, ANCHOR)[..., 0].T
+        return mean, linear @ (schedule.alpha(t) ** 2 * AR1 + schedule.sigma(t) ** 2 * k) @ linear.T
+
+    _carried(velocity, law)
+
+
+@pytest.mark.parametrize("schedule", [Cosine(), CondOT()], ids=repr)
+def test_the_flow_of_frames_at_their_own_pace_transports_the_law(schedule):
+    """A, B diagonal: frame k at time s^(1 + 0.4 k), slower the later it is."""
+    oracle = GaussianOracle(MEAN, AR1, Process(schedule))
+    pace = 1.0 + 0.4 * torch.arange(F).double()
+
+    def velocity(x, s):
+        t = (s**pace)[:, None]
+        data = oracle(x.T[..., None], t.T).mean[..., 0].T
+        z = (x - schedule.alpha(t) * data) / schedule.sigma(t)
+        return (
+            pace[:, None]
+            * s ** (pace - 1.0)[:, None]
+            * (schedule.d_alpha(t) * data + schedule.d_sigma(t) * z)
+        )
+
+    def law(s):
+        alpha, sigma = schedule.alpha(s**pace), schedule.sigma(s**pace)
+        return alpha * MEAN, alpha[:, None] * AR1 * alpha + torch.diag(sigma**2)
+
+    _carried(velocity, law, first=0.1)
 
 
 def test_the_flow_of_the_future_given_a_clean_history_gives_the_conditional_law():
@@ -247,10 +287,19 @@ def test_the_flow_of_the_future_given_a_clean_history_gives_the_conditional_law(
             F - known
         )
 
-    mean, covariance = law(at(last))
-    starts = torch.cat((mean[:, None], mean[:, None] + torch.linalg.cholesky(covariance)), 1)
-    ends = _flow(velocity, starts, last, first)
-    columns = ends[:, 1:] - ends[:, :1]
-    mean, covariance = law(at(first))
-    assert (ends[:, 0] - mean).abs().max() < 1e-6
-    assert (columns @ columns.T - covariance).abs().max() < 1e-6
+    _carried(velocity, law, last, first)
+
+
+def test_where_no_signal_is_left_of_a_group_it_says_nothing_of_the_others():
+    """alpha(1) = 0: with y at t = 1 the answer for x is its marginal denoiser's, whatever y is (card 5)."""
+    schedule = CondOT()
+    joint, size = AR1, F // 2
+    oracle = GaussianOracle(MEAN, joint, Process(schedule))
+    alone = GaussianOracle(MEAN[:size], joint[:size, :size], Process(schedule))
+    u, t = number(30, 4, F, 1), at([0.4] * size + [1.0] * (F - size))
+    other = torch.cat((u[:, :size], 3.0 * number(31, 4, F - size, 1)), 1)
+    found, moved = oracle(u, t[None]).mean[:, :size], oracle(other, t[None]).mean[:, :size]
+    torch.testing.assert_close(found, moved, rtol=0, atol=1e-10)
+    torch.testing.assert_close(found, alone(u[:, :size], at(0.4)).mean, rtol=0, atol=1e-10)
+    near = oracle(other, t[None].clamp(max=0.9)).mean[:, :size]
+    assert (near - oracle(u, t[None].clamp(max=0.9)).mean[:, :size]).abs().max() > 1e-3

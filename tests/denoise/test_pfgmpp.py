@@ -1,8 +1,12 @@
 """PFGM++ and the empirical oracle: the flow carries the exact law, and tends to EDM."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from scipy import stats
+from scipy.integrate import solve_ivp
 
 from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
@@ -38,6 +42,27 @@ def test_the_flow_keeps_the_place_in_the_law(schedule):
     # The solver's first step, of order one, leaves this much.
     assert abs(below - below[0]).max() < 2e-7
     assert set(drawn.clips.flatten().round(decimals=2).tolist()) <= {1.0, -1.0}
+
+
+def test_the_published_flow_keeps_the_place_in_the_law_to_rounding():
+    """dx/dsigma = (x - D) / sigma from 5 to 0.05 by another package: drift of the distribution function."""
+    points = torch.tensor([1.0, -1.0], dtype=F64).reshape(2, 1, 1)
+    schedule = EDM(sigma_max=5.0)
+    oracle = EmpiricalOracle(points, Process(schedule, noise=StudentT(degrees=3.0)))
+
+    def slope(sigma, x):
+        t = schedule.time_at(torch.tensor(-2.0 * math.log(sigma), dtype=F64))
+        u = torch.from_numpy(x).reshape(-1, 1, 1)
+        return (x - oracle(u, t).mean.flatten().numpy()) / sigma
+
+    starts = np.array([-9.0, -2.0, -0.1, 0.4, 3.0, 20.0])
+    ends = solve_ivp(slope, (5.0, 0.05), starts, method="DOP853", rtol=1e-13, atol=1e-13).y[:, -1]
+
+    def below(x, sigma):
+        return sum(stats.t(3.0).cdf((x - point) / sigma) for point in (1.0, -1.0)) / 2
+
+    assert abs(below(ends, 0.05) - below(starts, 5.0)).max() < 1e-10
+    assert (abs(abs(ends) - 1.0) < 1.0).all()
 
 
 def test_the_answer_is_the_published_softmax():

@@ -408,8 +408,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/together.py",
-        'return {**{name: kind for name, kind in brought.items() if name != "network"}, **content}',
-        'return {**{name: kind for name, kind in brought.items() if name == "codec"}, **content}',
+        'merge({name: kind for name, kind in brought.items() if name != "network"}, content)',
+        'merge({name: kind for name, kind in brought.items() if name == "codec"}, content)',
         "tests/forecast/test_tokens.py",
     ),
     (
@@ -420,14 +420,14 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/model.py",
-        "return chosen.calls(self.recipe.horizon * self.exists.size)",
-        "return chosen.calls(self.recipe.horizon)",
+        "chosen.calls(self.recipe.horizon * int(self.exists.size))",
+        "chosen.calls(self.recipe.horizon)",
         "tests/forecast/test_tokens.py",
     ),
     (
         "src/rheos/forecast/draw.py",
-        "key=key, context=context, sampler=preset, device=device)",
-        "key=key, context=context, device=device)",
+        "            sampler=preset,\n            energy",
+        "            energy",
         "tests/forecast/test_tokens.py",
     ),
     (
@@ -624,5 +624,77 @@ PLANTED = [
         'recipe = recipe.model_copy(update={"codec": chain.links})',
         "",
         "tests/forecast/test_coded.py",
+    ),
+    (
+        "src/rheos/forecast/contrast.py",
+        "- 2.0 * math.log(2.0)",
+        "- math.log(2.0)",
+        "tests/forecast/test_contrast.py",
+    ),
+    (
+        "src/rheos/forecast/contrast.py",
+        "if trained.best_step > 0:",
+        "if trained.best_step >= 0:",
+        "tests/forecast/test_contrast.py",
+    ),
+    (
+        "src/rheos/forecast/contrast.py",
+        "self.model.history.contrast = trained.scores",
+        "self.model.history.contrast = trained.losses",
+        "tests/forecast/test_contrast.py",
+    ),
+    (
+        "src/rheos/forecast/contrast.py",
+        "chosen[start : start + _TOGETHER]",
+        "chosen[:_TOGETHER]",
+        "tests/forecast/test_contrast.py",
+    ),
+    (
+        "src/rheos/forecast/spending.py",
+        "share * self.steps / (_CONTRAST if timed else 1.0)",
+        "share * self.steps / _CONTRAST",
+        "tests/forecast/test_contrast.py",
+    ),
+    (
+        "src/rheos/forecast/spending.py",
+        "kept = max(1, round((1.0 - share) * self.steps))",
+        "kept = self.steps",
+        "tests/forecast/test_contrast.py",
+    ),
+    (
+        "src/rheos/forecast/model.py",
+        "1 + self.correction.candidates",
+        "self.correction.candidates",
+        "tests/forecast/test_contrast.py",
+    ),
+    (
+        "src/rheos/forecast/model.py",
+        "        if self.energy is not None:\n            tensors |=",
+        "        if self.energy is None:\n            tensors |=",
+        "tests/forecast/test_contrast.py",
+    ),
+    (
+        "src/rheos/forecast/kinds.py",
+        "    if learned is not None:\n        network",
+        "    if learned is None:\n        network",
+        "tests/forecast/test_contrast.py",
+    ),
+    (
+        "src/rheos/forecast/draw.py",
+        "energy=model.correction",
+        "energy=None",
+        "tests/forecast/test_contrast.py",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        "spending.contrasting(contrast.share, timed=settings.steps is None)",
+        "spending.contrasting(contrast.share, timed=True)",
+        "tests/forecast/test_contrast.py",
+    ),
+    (
+        "src/rheos/forecast/recipe.py",
+        "return merge(brought, content)",
+        "return {**brought, **content}",
+        "tests/forecast/test_contrast.py",
     ),
 ]

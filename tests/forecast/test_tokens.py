@@ -1,11 +1,10 @@
 """Whole numbers from recipe to forecast, on a chain whose law is known."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 import pytest
 import tiny
+from numbered import HORIZON, NUMBERS, WORDS, chain, law
 from scipy.stats import chi2
 
 from rheos.core.errors import IncompatibleError, InputError
@@ -18,31 +17,7 @@ from rheos.forecast.recipe import Recipe, make_recipe
 from rheos.sample.preset import PRESETS
 from rheos.sample.unmasking import TOKEN_PRESETS, FirstHitting
 
-HORIZON, FALSE_ALARM = 3, 1e-6
-TRANSITION = np.array([[0.8, 0.15, 0.05], [0.1, 0.1, 0.8], [0.3, 0.6, 0.1]])
-NUMBERS = np.array([5, 6, 9])
-WORDS = (
-    *("process=masked", "training.steps=400", "training.learning_rate=0.01", "training.batch=64"),
-    *("training.checks=1", "history=2", "lags=[]", "block=50"),
-    *("network.width=32", "network.depth=1", "network.heads=2", "network.rank=8"),
-)
-
-
-def chain(frames, seed=0):
-    """States 0, 1, 2 of the chain."""
-    numbers = np.random.default_rng(seed).random(frames)
-    state, states = 0, []
-    for number in numbers:
-        states.append(state)
-        state = int(np.searchsorted(TRANSITION[state].cumsum(), number))
-    return np.array(states)
-
-
-def law(last):
-    """Probabilities of the futures after a state, in the order of `itertools.product`."""
-    paths = np.array(list(itertools.product(range(3), repeat=HORIZON)))
-    before = np.concatenate([np.full((len(paths), 1), last), paths[:, :-1]], axis=1)
-    return TRANSITION[before, paths].prod(1)
+FALSE_ALARM = 1e-6
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,10 @@ START, MEAN, VARIANCE = 0.5, 1.2, 0.4
 CONTEXT = Context(anchor=torch.full((1, 1, 1), START, dtype=F64))
 
 
+def at(value):
+    return torch.tensor(value, dtype=F64)
+
+
 def number(seed, *shape):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=F64)
 
@@ -42,7 +46,7 @@ def test_its_stochastic_equation_goes_from_the_point_to_the_law(spread):
     b = E[-x_c + 2 r x_n - spread W_r | x_r] by the oracle's own answer, which is affine in x.
     """
     process = Process(Follmer(spread=spread), Bridge())
-    oracle = GaussianOracle(torch.tensor([MEAN]), torch.tensor([[VARIANCE]]), process)
+    oracle = GaussianOracle(at([MEAN]), at([[VARIANCE]]), process)
 
     def drift(x, r):
         t = torch.tensor(1 - r, dtype=F64)
@@ -55,11 +59,32 @@ def test_its_stochastic_equation_goes_from_the_point_to_the_law(spread):
         slope = drift(y[0] + 1.0, r) - drift(y[0], r)
         return [drift(y[0], r), 2 * slope * y[1] + (spread * (1 - r)) ** 2]
 
+    def exact(r):
+        mean = (1 - r) * START + r**2 * MEAN
+        return [mean, r**4 * VARIANCE + (spread * (1 - r)) ** 2 * r]
+
     first, last = 1e-6, 1 - 1e-6
-    begun = [START + first * (-START), spread**2 * first]
-    ended = integrate.solve_ivp(moments, (first, last), begun, rtol=1e-10, atol=1e-12).y[:, -1]
-    assert ended[0] == pytest.approx(MEAN, abs=1e-5)
-    assert ended[1] == pytest.approx(VARIANCE, abs=1e-5)
+    found = integrate.solve_ivp(moments, (first, last), exact(first), method="LSODA", rtol=1e-12, atol=1e-13)
+    assert found.y[:, -1].tolist() == pytest.approx(exact(last), abs=1e-8)
+    # What is left at the ends is what was cut off there.
+    assert exact(last) == pytest.approx([MEAN, VARIANCE], abs=1e-5)
+    # No singular start: b(0) = -x_c.
+    assert drift(START, 1e-12) == pytest.approx(-START, abs=1e-9)
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.5])
+@pytest.mark.parametrize("r", [0.1, 0.5, 0.9])
+def test_the_score_follows_from_the_drift_alone(r, spread):
+    """s = -E[W] / (q r), E[W] = (c' (x - a x_c) - c (b - a' x_c)) / (c' q - c q'): the exact score."""
+    t, x = torch.tensor(1 - r, dtype=F64), 0.8
+    oracle = GaussianOracle(at([MEAN]), at([[VARIANCE]]), Process(Follmer(spread=spread), Bridge()))
+    answer = oracle(Bridge().to_canonical(torch.full((1, 1, 1), x, dtype=F64), t, CONTEXT), t).mean
+    a, c, q, d_a, d_c, d_q = 1 - r, r**2, spread * (1 - r), -1.0, 2 * r, -spread
+    w = (x - a * START - c * float(answer)) / q
+    b = d_a * START + d_c * float(answer) + d_q * w
+    found = -(d_c * (x - a * START) - c * (b - d_a * START)) / (d_c * q - c * d_q) / (q * r)
+    exact = -(x - a * START - c * MEAN) / (c**2 * VARIANCE + q**2 * r)
+    assert found == pytest.approx(exact, abs=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +94,7 @@ def test_its_stochastic_equation_goes_from_the_point_to_the_law(spread):
 )
 def test_every_amount_of_noise_on_the_way_draws_the_law(solver):
     process = Process(Follmer(), Bridge())
-    oracle = GaussianOracle(torch.tensor([MEAN]), torch.tensor([[VARIANCE]]), process)
+    oracle = GaussianOracle(at([MEAN]), at([[VARIANCE]]), process)
     preset = Preset(solver=solver, grid=LogSNR(highest=1e5, lowest=1e-4), evaluations=600)
     law = probe(oracle, (1, 1), context=CONTEXT, preset=preset)
     error = max(abs(float(law.mean) - MEAN), abs(float(law.covariance) - VARIANCE))

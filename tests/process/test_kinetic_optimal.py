@@ -65,7 +65,9 @@ def test_scattered_points_give_straight_lines(gain):
 
 
 def test_gaussian_data_leave_a_variance_preserving_path():
+    # g is never below 0.01, which is 2.5e-4 from the limit; the chord's angle is its integral.
     path = KineticOptimal(gain=(0.01, 0.01))
+    assert path.turn == pytest.approx(0.01 * math.pi / 2, abs=1e-12)
     assert 2 - 2 * math.cos(path.turn) < 3e-4
     torch.testing.assert_close(path.alpha(INNER), torch.cos(math.pi / 2 * INNER), rtol=0, atol=2e-4)
     torch.testing.assert_close(path.sigma(INNER), torch.sin(math.pi / 2 * INNER), rtol=0, atol=2e-4)

@@ -8,6 +8,7 @@ import torch
 
 from rheos.core.context import Context
 from rheos.core.keys import Key, Purpose
+from rheos.core.protocols import Posterior
 from rheos.process import GaussianProcessPrior, Process
 from rheos.process.coordinates import GaussianProcess
 from rheos.process.noise import (
@@ -23,6 +24,7 @@ from rheos.process.noise import (
 )
 from rheos.process.recipes import Plain
 from rheos.process.schedule import CondOT, Cosine
+from rheos.sample import sample
 
 FRAMES, HISTORY = 7, 3
 LAST = ((1.0, 0.8, 0.5), (0.8, 1.0, 0.9), (0.5, 0.9, 1.0))
@@ -103,6 +105,36 @@ def test_densities_are_those_of_the_normal_law(noise):
     expected = law.log_prob(z[:, HISTORY:].movedim(2, 1)).sum(1)
     torch.testing.assert_close(noise.log_prob(z[:, HISTORY:], Context(), HISTORY), expected, rtol=1e-10,
                                atol=1e-9)  # fmt: skip
+
+
+@every
+def test_noise_along_frames_is_white_noise_on_whitened_clips(noise):
+    """L^-1 x_t = alpha L^-1 x_0 + sigma z, z that which the noise was made of."""
+    key, t = Key.of(4, 3), torch.tensor(0.4).double()
+    x0, process = number(7, 3, FRAMES, 2), Process(Cosine(), noise=noise)
+    x = process.diffuse(x0, t, noise.draw(key, (FRAMES, 2), Context(), torch.float64))
+    root = noise.factor(FRAMES)
+    white, clean = (torch.linalg.solve_triangular(root, part, upper=False) for part in (x, x0))
+    expected = Cosine().alpha(t) * clean + Cosine().sigma(t) * key.normal((FRAMES, 2), torch.float64)
+    torch.testing.assert_close(white, expected, rtol=0, atol=1e-10)
+
+
+def test_noise_of_independent_frames_is_plain_diffusion_bit_for_bit():
+    """K = I: what is drawn, and what is sampled from."""
+    one, other = (
+        sample(
+            lambda u, t, context: Posterior(torch.sin(u)),
+            (3, FRAMES, 2),
+            key=Key.of(5, 3),
+            process=process,
+            dtype=torch.float64,
+        ).clips
+        for process in (Process(Cosine()), Process(Cosine(), noise=FractionalGaussian(hurst=0.5)))
+    )
+    assert torch.equal(one, other)
+    whitened = Process(Cosine(), GaussianProcess(prior=FractionalGaussian(hurst=0.5)))
+    t, u = torch.tensor(0.3).double(), number(8, 2, FRAMES, 1)
+    assert torch.equal(whitened.coordinates.to_seen(u, t, Context()), u)
 
 
 def test_forgetting_noise_is_the_recursion():

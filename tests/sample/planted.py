@@ -485,13 +485,13 @@ PLANTED = [
         PROBE,
     ),
     (
-        "src/rheos/sample/unmasking/categorical.py",
+        "src/rheos/core/categorical.py",
         "return (share <= w[..., None] * share[..., -1:]).sum(-1)",
         "return (share < w[..., None]).sum(-1)",
         "tests/sample/test_unmasking.py",
     ),
     (
-        "src/rheos/sample/unmasking/categorical.py",
+        "src/rheos/core/categorical.py",
         "log_p = log_p.to(torch.float64)",
         "log_p = 1.01 * log_p.to(torch.float64)",
         "tests/sample/test_unmasking.py",

@@ -27,6 +27,8 @@ PAST = torch.tensor([1.1], dtype=F64)
 GIVEN = Context(history_frames=HISTORY, history=PAST.reshape(1, 1, 1))
 WAITING = [Pyramid(behind=3), Rolling(window=2), FrameByFrame()]
 WIDE = EDM(sigma_max=1e4)
+FULL = EDM(sigma_min=1e-4, sigma_max=1e8)
+"""So wide a range that what it leaves out is some 1e-8."""
 
 
 def test_a_pyramid_by_hand():
@@ -60,24 +62,38 @@ def test_every_path_is_tried_here():
     assert {type(path) for path in WAITING} | {Synchronous} == set(PATHS)
 
 
+def in_the_limit(oracle, path, context):
+    """Mean and covariance, the fourth-order error taken to its limit by Richardson's rule."""
+    laws = []
+    for evaluations in (180, 360):
+        preset = Preset(
+            solver=Exponential(order=4),
+            grid=LogSNR(highest=1e8, lowest=1e-4),
+            evaluations=evaluations,
+            path=path,
+        )
+        law = probe(oracle, (FRAMES, 1), preset=preset, context=context)
+        assert law.evaluations == evaluations + path.delay(evaluations) * (
+            FRAMES - 1 - context.history_frames
+        )
+        laws.append(torch.cat((law.mean[None], law.covariance)))
+    limit = (16 * laws[1] - laws[0]) / 15
+    return limit[0], limit[1:]
+
+
 @pytest.mark.parametrize("noise", [White(), OrnsteinUhlenbeck()], ids=repr)
 @pytest.mark.parametrize("path", WAITING, ids=lambda p: p.name())
 def test_every_path_draws_the_exact_law(path, noise):
     """Whole clips from noise, and futures given a clean history; mixing coordinates change nothing."""
-    oracle = GaussianOracle(MEAN, DATA, Process(WIDE, FrameMixing(), noise))
-    preset = Preset(
-        solver=Exponential(order=3), grid=LogSNR(highest=1e5, lowest=1e-4), evaluations=120, path=path
-    )
-    law = probe(oracle, (FRAMES, 1), preset=preset)
-    assert law.evaluations == 120 + path.delay(120) * (FRAMES - 1)
-    torch.testing.assert_close(law.mean, MEAN, rtol=0, atol=1e-3)
-    torch.testing.assert_close(law.covariance, DATA, rtol=0, atol=2e-3)
+    oracle = GaussianOracle(MEAN, DATA, Process(FULL, FrameMixing(), noise))
+    mean, covariance = in_the_limit(oracle, path, Context())
+    torch.testing.assert_close(mean, MEAN, rtol=0, atol=2e-7)
+    torch.testing.assert_close(covariance, DATA, rtol=0, atol=2e-7)
     gain = DATA[1:, :1] / DATA[0, 0]
-    future = probe(oracle, (FRAMES, 1), preset=preset, context=GIVEN)
-    mean = MEAN[1:] + gain[:, 0] * (PAST - MEAN[0])
-    torch.testing.assert_close(future.mean[1:], mean, rtol=0, atol=1e-3)
+    mean, covariance = in_the_limit(oracle, path, GIVEN)
+    torch.testing.assert_close(mean[1:], MEAN[1:] + gain[:, 0] * (PAST - MEAN[0]), rtol=0, atol=2e-7)
     rest = DATA[1:, 1:] - gain @ DATA[:1, 1:]
-    torch.testing.assert_close(future.covariance[1:, 1:], rest, rtol=0, atol=2e-3)
+    torch.testing.assert_close(covariance[1:, 1:], rest, rtol=0, atol=2e-7)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from rheos.sample.driver.adaptive import Adaptive
 from rheos.sample.driver.parallel import Parallel
 from rheos.sample.grid import LogSNR
 from rheos.sample.guidance import Free, FreeGuidance
-from rheos.sample.path import FrameByFrame, Pyramid
+from rheos.sample.path import FrameByFrame, Pyramid, Synchronous
 from rheos.sample.preset import Preset
 from rheos.sample.solver import DDIM, DPMpp2M, Exponential, Heun, SingleStep, UniPC
 
@@ -111,7 +111,7 @@ def rows(*pairs):
 
 
 @pytest.mark.parametrize("noise", [White(), OrnsteinUhlenbeck()], ids=repr)
-@pytest.mark.parametrize("path", [None, Pyramid(behind=3), FrameByFrame()], ids=repr)
+@pytest.mark.parametrize("path", [Synchronous(), Pyramid(behind=3), FrameByFrame()], ids=repr)
 def test_frames_between_known_ones_on_any_path(path, noise):
     """Interpolation: the first frame is history, the last one given, and one entry between them."""
     table = torch.zeros(FRAMES, CHANNELS, dtype=torch.bool)
@@ -119,15 +119,13 @@ def test_frames_between_known_ones_on_any_path(path, noise):
     context = Context(
         history_frames=1, history=SEEN[:, :1], observation=SEEN, scope=Scope.of(FRAMES, CHANNELS, given=table)
     )
-    preset = Preset(solver=Exponential(order=3), grid=LogSNR(highest=1e5, lowest=1e-4), evaluations=120)
-    if path is not None:
-        preset = preset.model_copy(update={"path": path})
     wanted, known = rows((1, 0), (2, 0), (2, 1)), rows((0, 0), (0, 1), (1, 1), (3, 0), (3, 1))
-    process = Process(EDM(sigma_max=1e5), FrameMixing(), noise)
-    found = drawn(wanted, context, preset, process)
-    for ours, exact in zip(found, law_given(known, wanted), strict=True):
-        torch.testing.assert_close(ours, exact, rtol=0, atol=1e-3)
-    whole = drawn(torch.arange(SIZE), context, preset, process)[0]
+    process = Process(WIDE, FrameMixing(), noise)
+    presets = [steps(count).model_copy(update={"path": path}) for count in (180, 360)]
+    coarse, fine = (drawn(wanted, context, preset, process) for preset in presets)
+    for rough, good, exact in zip(coarse, fine, law_given(known, wanted), strict=True):
+        torch.testing.assert_close((16 * good - rough) / 15, exact, rtol=0, atol=2e-7)
+    whole = drawn(torch.arange(SIZE), context, presets[0], process)[0]
     assert torch.equal(whole[known], SEEN.flatten()[known])
 
 
@@ -167,6 +165,15 @@ def test_what_is_given_comes_back_and_what_is_left_out_does_not():
     assert torch.equal(found.clips[:, 0, 1], SEEN[:, 0, 1].float().expand(3))
     assert found.clips[:, 1:, 1].isnan().all()
     assert found.warnings == ()
+
+
+@pytest.mark.parametrize("solver", [DDIM(), DDIM(eta=1.0), UniPC()], ids=repr)
+def test_where_all_is_given_all_comes_back(solver):
+    context = Context(observation=SEEN, scope=Scope.of(FRAMES, CHANNELS, given=[0, 1])).repeat(3)
+    oracle = GaussianOracle(MEAN, COVARIANCE, Process(CondOT()))
+    preset = Preset(solver=solver, evaluations=6)
+    found = sample(oracle, (3, FRAMES, CHANNELS), key=Key.of(0, 3), context=context, preset=preset, dtype=F64)
+    assert torch.equal(found.clips, SEEN.expand(3, -1, -1))
 
 
 def test_nothing_given_is_the_usual_sample_bit_for_bit():

@@ -7,13 +7,15 @@ import torch
 from scipy.integrate import solve_ivp
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from rheos.core.keys import Key
 from rheos.core.method import Method
 from rheos.core.time_field import expand
 from rheos.denoise.oracle import GaussianOracle, MixtureOracle
 from rheos.process import Process
 from rheos.process.schedule import EDM, SCHEDULES, CondOT, Cosine, Linear
-from rheos.sample import Preset
+from rheos.sample import Preset, sample
 from rheos.sample.driver import sequential
+from rheos.sample.grid import Uniform
 from rheos.sample.solver import (
     DDIM,
     SOLVERS,
@@ -247,6 +249,33 @@ def test_heun_is_edms_sampler(mixture, settings):
         s_noise=settings.get("churn_noise", 1.0),
     )
     torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-9)
+
+
+class Even(Key):
+    """A key whose rows are the quantiles of the normal law, evenly spread."""
+
+    def normal(self, shape, dtype=torch.float32, device="cpu"):
+        share = (torch.arange(len(self), dtype=F64) + 0.5) / len(self)
+        return torch.special.ndtri(share).reshape(len(self), *shape).to(dtype)
+
+
+@pytest.mark.parametrize(("evaluations", "tolerance"), [(35, 1.5e-3), (399, 3e-4)])
+def test_as_much_ends_at_each_mode_as_it_weighs(evaluations, tolerance):
+    """EDM's grid and Heun on .3 N(.7, s^2) + .7 N(-.3, s^2), from every 4000th of the noise, to one or so."""
+    weights, means = torch.tensor([0.3, 0.7], dtype=F64), torch.tensor([[0.7], [-0.3]], dtype=F64)
+    oracle = MixtureOracle(weights, means, torch.full((2,), 0.003, dtype=F64), Process(EDM()))
+    plain, rows = Key.of(0, 4000), 4000
+    drawn = sample(
+        oracle,
+        (rows, 1, 1),
+        key=Even(plain.words, plain.member),
+        preset=Preset(solver=Heun(), grid=Uniform(), evaluations=evaluations),
+        dtype=F64,
+    )
+    assert drawn.evaluations == evaluations
+    upper = drawn.clips.flatten() > 0.2
+    assert float(upper.double().mean()) == pytest.approx(0.3, abs=tolerance)
+    assert float(drawn.clips.flatten()[upper].mean()) == pytest.approx(0.7, abs=10 * tolerance)
 
 
 def test_heun_on_gaussian_data_falls_with_slope_two():

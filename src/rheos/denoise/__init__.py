@@ -8,6 +8,7 @@ from rheos.denoise.flow_map import FlowMap
 from rheos.denoise.flow_objective import FlowObjective
 from rheos.denoise.light_bridge import LightBridge
 from rheos.denoise.mean_flow import MeanFlow
+from rheos.denoise.noise_contrastive import NoiseContrastive
 from rheos.denoise.noising import Noising
 from rheos.denoise.objective import Objective
 from rheos.denoise.oracle import ChainOracle, EmpiricalOracle, GaussianFlow, GaussianOracle, MixtureOracle
@@ -17,11 +18,14 @@ from rheos.denoise.split_mean_flow import SplitMeanFlow
 from rheos.denoise.state_denoiser import StateDenoiser
 from rheos.denoise.state_objective import HybridScore
 from rheos.denoise.token_denoiser import TokenDenoiser
+from rheos.denoise.token_energy import TokenEnergy
 from rheos.denoise.token_objective import MaskedCrossEntropy
 
 OBJECTIVES = (Objective, MeanFlow, SplitMeanFlow, MaskedCrossEntropy, EndsObjective, PlanLikelihood)
+ENERGIES = (NoiseContrastive,)
 
 __all__ = [
+    "ENERGIES",
     "OBJECTIVES",
     "BridgeDenoiser",
     "BridgeNetwork",
@@ -40,6 +44,7 @@ __all__ = [
     "MaskedCrossEntropy",
     "MeanFlow",
     "MixtureOracle",
+    "NoiseContrastive",
     "Noising",
     "Objective",
     "PlanLikelihood",
@@ -47,4 +52,5 @@ __all__ = [
     "SplitMeanFlow",
     "StateDenoiser",
     "TokenDenoiser",
+    "TokenEnergy",
 ]

@@ -12,17 +12,23 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rheos.core.context import Context
-from rheos.core.keys import Key, Purpose
+from rheos.core.keys import Key
 from rheos.core.method import Method
-from rheos.denoise.time_sampler.base import stratified
+from rheos.denoise.hiding import hide, log_p_of
+from rheos.denoise.noise_contrastive import NoiseContrastive
 from rheos.denoise.token_denoiser import TokenDenoiser
 from rheos.process.masked import MASK
 
 
 class MaskedCrossEntropy(Method):
-    """Mean cross-entropy of hidden tokens, as many hidden as uniform luck says: 1/N of the bound, in nats."""
+    """Mean cross-entropy of hidden tokens, as many hidden as uniform luck says: 1/N of the bound, in nats.
+
+    Attributes:
+        energy: learned after the denoiser, corrects tokens that a forecast tells together; none unless said.
+    """
 
     kind: Literal["masked_cross_entropy"] = "masked_cross_entropy"
+    energy: NoiseContrastive | None = None
 
     def __call__(
         self, denoiser: TokenDenoiser, x0: Float[Tensor, "b f *features"], context: Context, key: Key
@@ -38,26 +44,8 @@ class MaskedCrossEntropy(Method):
         Raises:
             InputError: the clips hold what is no token.
         """
-        tokens = denoiser.process.canonical(x0, context)
-        wanted = tokens != MASK
-        wanted[:, : context.history_frames] = False
-        w = key.at(Purpose.NOISE, key.step).uniform(x0.shape[1:], x0.device)
-        hidden = self.hidden(wanted, w, stratified(len(x0), key).to(x0.device))
+        tokens, hidden = hide(denoiser.process, x0, context, key)
         return self.cross_entropy(denoiser, tokens, hidden, context)
-
-    @staticmethod
-    def hidden(wanted: Tensor, w: Tensor, share: Tensor) -> Tensor:
-        """The ceil(share N) of the N wanted tokens of each clip that have the largest numbers `w`.
-
-        Args:
-            wanted: bool `(b, f, *features)`.
-            w: in (0, 1), one a token, `(b, f, *features)`.
-            share: in (0, 1), `(b,)`.
-        """
-        flat = torch.where(wanted, w, -1.0).flatten(1)
-        place = flat.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-        count = torch.ceil(share * wanted.flatten(1).sum(1))
-        return (place < count[:, None]).reshape(wanted.shape)
 
     @staticmethod
     def cross_entropy(
@@ -65,6 +53,4 @@ class MaskedCrossEntropy(Method):
     ) -> Float[Tensor, " b"]:
         """Mean of -log p over the hidden tokens of each clip; 0 where none is hidden."""
         law = denoiser(torch.where(hidden, MASK, tokens), context)
-        own = law.gather(-1, (tokens - MASK - 1).clamp(min=0)[..., None])[..., 0]
-        told = torch.where(hidden, own, 0.0).flatten(1)
-        return -told.sum(1) / hidden.flatten(1).sum(1).clamp(min=1)
+        return -log_p_of(law, tokens, hidden) / hidden.flatten(1).sum(1).clamp(min=1)

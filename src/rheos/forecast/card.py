@@ -23,7 +23,7 @@ Fitted by Rheos with the `{process}` process and the `{network}` network ({param
 | data | {source}, {first} to {last}, {frames:,} frames |
 | fingerprint of the data | `{fingerprint}` |
 | kept out of fitting | last {holdout} frames |
-| training | {steps:,} steps in {seconds:.0f} s; weights of step {best_step:,} |
+| training | {steps:,} steps in {seconds:.0f} s; weights of step {best_step:,}{energy} |
 | calibration | {calibration} |
 | physical limits | {limits} |
 | codes | {codes} |
@@ -60,6 +60,7 @@ def card(recipe: Recipe, layout: Layout, history: Mapping[str, Any]) -> str:
         steps=history["steps"],
         seconds=history["seconds"],
         best_step=history["best_step"],
+        energy=energy(history),
         calibration=history["calibration"].get("note", "none"),
         limits=limits(layout, history),
         codes=codes(recipe, history),
@@ -67,6 +68,16 @@ def card(recipe: Recipe, layout: Layout, history: Mapping[str, Any]) -> str:
         license=layout.attributes.get("license", "not stated in the data"),
         recipe=yaml.safe_dump(differences(recipe), sort_keys=False),
     )
+
+
+def energy(history: Mapping[str, Any]) -> str:
+    """What was learned beside the denoiser of tokens, "" where nothing was asked for."""
+    if not history["contrast"]:
+        return ""
+    step, score = min(history["contrast"], key=lambda pair: pair[1])
+    if step == 0:
+        return "; an energy of tokens learned nothing and was dropped"
+    return f"; an energy of tokens, weights of its step {step:,}, {-score:.3f} nats better than a coin"
 
 
 def codes(recipe: Recipe, history: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from rheos.core.method import Method
 from rheos.data.anchor import ANCHORS
 from rheos.data.codec import CODECS
 from rheos.data.generator import GENERATORS
-from rheos.denoise import OBJECTIVES
+from rheos.denoise import ENERGIES, OBJECTIVES
 from rheos.denoise.time_sampler import TIME_SAMPLERS
 from rheos.denoise.times import TIMES
 from rheos.network import NETWORKS
@@ -35,6 +35,7 @@ ROOMS: dict[str, tuple[type[Method], ...]] = {
     "anchor": ANCHORS,
     "network": NETWORKS,
     "objective": OBJECTIVES,
+    "energy": ENERGIES,
     "time_sampler": TIME_SAMPLERS,
     "times": TIMES,
     "grid": GRIDS,

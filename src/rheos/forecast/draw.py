@@ -110,7 +110,15 @@ def _clips(
     """
     denoiser = model.denoiser
     if isinstance(denoiser, TokenDenoiser) and isinstance(preset, Unmasking):
-        return sample_tokens(denoiser, shape, key=key, context=context, sampler=preset, device=device)
+        return sample_tokens(
+            denoiser,
+            shape,
+            key=key,
+            context=context,
+            sampler=preset,
+            energy=model.correction,
+            device=device,
+        )
     if isinstance(denoiser, EndsDenoiser) and isinstance(preset, Transport):
         context = context.to(device)
         start = denoiser.start(key, context, torch.empty(0, device=device))

@@ -25,11 +25,12 @@ from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise import BridgeDenoiser, EndsDenoiser, FlowMap, FlowObjective, TokenDenoiser
 from rheos.forecast.coding import coded, lost
+from rheos.forecast.contrast import Contrasting
 from rheos.forecast.draw import ensembles
 from rheos.forecast.health import Health
 from rheos.forecast.held_out import apart, held_out_score, split
 from rheos.forecast.history import History
-from rheos.forecast.kinds import denoiser_of, network_of
+from rheos.forecast.kinds import contrast_of, denoiser_of, network_of
 from rheos.forecast.measure import canonical_futures, channel_scale, deviation, mode_variances, solver_bias
 from rheos.forecast.model import FittedModel, grid_features
 from rheos.forecast.recipe import Recipe
@@ -97,13 +98,15 @@ class Fitting:
         model.denoiser.to(device)
         with torch.enable_grad():
             trained = self._train(model, windows, (first, second), device)
-        model.history = self._history(known, trained, model.denoiser)
+        model.history = self._history(known, trained, model)
         model.history.lost = lost(codec, seen)
         model.history.modes = modes
         if modes and not isinstance(model.denoiser, FlowMap):
             model.history.bias = solver_bias(model.continuous.process, modes)
         self._calibrate(model, known, windows, second, device)
         model.denoiser.to("cpu")
+        if model.energy is not None:
+            model.energy.to("cpu")
         if len(windows) < _FEW_WINDOWS:
             # What was held out has done its service; with few years the point forecast needs them all.
             model.anchor = recipe.anchor.fit(windows, np.arange(len(windows)))
@@ -247,6 +250,14 @@ class Fitting:
             return Run(denoiser, own, validate, checked, steps, folder)(self.progress)
 
         trained = run(loss, spending.steps, 1.0 - settings.reflow, self.folder)
+        contrast = contrast_of(recipe)
+        if contrast is not None:
+            own = Contrasting(model, contrast, windows, second, device)
+            told = loss_of("energy", own, len(first), seen)
+            (self.folder / "energy").mkdir(exist_ok=True)
+            checked = settings.model_copy(update={"checks": spending.checks})
+            called = spending.contrasted, self.folder / "energy", "held-out contrast"
+            own.keep(Run(own.energy, told, own.score, checked, *called)(self.progress))
         if spending.straight == 0:
             return trained
         folder = self.folder / "reflow"
@@ -277,6 +288,9 @@ class Fitting:
             rehearsal.undo()
             calls = model.calls("fast"), model.calls("balanced")
             spending = Spending.within(step, settings, *held_out, calls)
+        contrast = contrast_of(self.recipe)
+        if contrast is not None:
+            spending = spending.contrasting(contrast.share, timed=settings.steps is None)
         write_json(path, asdict(spending))
         return spending
 
@@ -313,7 +327,8 @@ class Fitting:
         off = np.sqrt(np.mean([part.off**2 for part in broken], axis=0))
         model.history.sums = dict(zip(model.sums.names, np.nan_to_num(off).tolist(), strict=True))
 
-    def _history(self, known: Dataset, trained: Trained, denoiser: nn.Module) -> History:
+    def _history(self, known: Dataset, trained: Trained, model: FittedModel) -> History:
+        networks = [part for part in (model.denoiser, model.energy) if part is not None]
         stamps = [r.stamps[: r.observed] for r in known.recordings]
         return History(
             source=self.source,
@@ -326,7 +341,8 @@ class Fitting:
             seconds=trained.seconds,
             losses=trained.losses,
             scores=trained.scores,
-            parameters=sum(p.numel() for p in denoiser.parameters()),
+            parameters=sum(p.numel() for part in networks for p in part.parameters()),
+            contrast=model.history.contrast,
             versions={"rheos": __version__, "torch": torch.__version__, "numpy": np.__version__},
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rheos.core.errors import IncompatibleError
 from rheos.denoise import (
@@ -14,7 +14,10 @@ from rheos.denoise import (
     EndsDenoiser,
     FlowMap,
     FlowObjective,
+    MaskedCrossEntropy,
+    NoiseContrastive,
     TokenDenoiser,
+    TokenEnergy,
 )
 from rheos.forecast.recipe import Recipe
 from rheos.network.shapes import Shapes
@@ -111,3 +114,16 @@ def denoiser_of(
         return BridgeDenoiser(network, process, Anchored())
     kind = FlowMap if isinstance(recipe.objective, FlowObjective) else Denoiser
     return kind(network, process.build(anchored=True), sigma_data=sigma_data)
+
+
+def contrast_of(recipe: Recipe) -> NoiseContrastive | None:
+    """How an energy of tokens is learned, where a recipe asks for one."""
+    return recipe.objective.energy if isinstance(recipe.objective, MaskedCrossEntropy) else None
+
+
+def energy_of(recipe: Recipe, shapes: Shapes, learned: Mapping[str, Tensor] | None = None) -> TokenEnergy:
+    """The energy of a recipe's tokens with the weights learned; without any it corrects nothing."""
+    network = recipe.network.build(shapes, recipe.seed)
+    if learned is not None:
+        network.load_state_dict(learned)
+    return TokenEnergy(network, recipe.process).eval()

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 from rheos import __version__
 from rheos.calibrate import FittedCalibration
 from rheos.core.context import Context
-from rheos.core.errors import InputError
+from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.files import read_json, read_tensors, write_json, write_tensors, write_text
 from rheos.data.anchor.base import FittedAnchor
 from rheos.data.bounds import Bounds
@@ -29,20 +29,30 @@ from rheos.data.stay import here
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
 from rheos.data.windows import WindowBatch
-from rheos.denoise import Denoiser, EndsDenoiser
+from rheos.denoise import Denoiser, EndsDenoiser, TokenDenoiser, TokenEnergy
 from rheos.forecast.as_json import layout_from_json, layout_to_json, stamps_from_json, stamps_to_json
 from rheos.forecast.card import card
 from rheos.forecast.health import Health
 from rheos.forecast.history import History
-from rheos.forecast.kinds import Answers, Sampler, continuous, denoiser_of, network_of, sampler_of
+from rheos.forecast.kinds import (
+    Answers,
+    Sampler,
+    continuous,
+    contrast_of,
+    denoiser_of,
+    energy_of,
+    network_of,
+    sampler_of,
+)
 from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.whole import with_history_held
 from rheos.network.shapes import Shapes
 from rheos.sample.preset import Preset, preset
-from rheos.sample.unmasking import Unmasking
+from rheos.sample.unmasking import EnergyCorrection, Unmasking
 
 FORMAT = 3
+T = TypeVar("T")
 
 
 class Config(BaseModel):
@@ -88,6 +98,7 @@ class FittedModel:
         history: how it was fitted.
         presets: solver, grid and evaluations chosen for this model, by word; the others are the usual ones.
         health: how the training data move; None in models of earlier versions.
+        energy: of tokens told together; None where none was learned, or none that tells anything.
     """
 
     recipe: Recipe
@@ -105,6 +116,7 @@ class FittedModel:
     history: History = field(default_factory=History)
     health: Health | None = None
     presets: dict[str, Preset] = field(default_factory=dict)
+    energy: TokenEnergy | None = None
 
     @property
     def continuous(self) -> Denoiser:
@@ -115,12 +127,32 @@ class FittedModel:
         """
         return continuous(self.denoiser)
 
+    @property
+    def tokens(self) -> TokenDenoiser:
+        """The denoiser of a model of tokens.
+
+        Raises:
+            IncompatibleError: the model draws numbers.
+        """
+        if not isinstance(self.denoiser, TokenDenoiser):
+            raise IncompatibleError("the model draws numbers, not tokens; use process=masked.")
+        return self.denoiser
+
     def calls(self, word: str) -> int:
         """The most network calls that a forecast of the trained horizon takes with the preset of a word."""
         chosen = self.preset(word)
-        if isinstance(chosen, Unmasking):
-            return chosen.calls(self.recipe.horizon * self.exists.size)
-        return chosen.evaluations
+        if not isinstance(chosen, Unmasking):
+            return chosen.evaluations
+        together = 1 if self.correction is None else 1 + self.correction.candidates
+        return chosen.calls(self.recipe.horizon * int(self.exists.size)) * together
+
+    @property
+    def correction(self) -> EnergyCorrection | None:
+        """What chooses the tokens of a call together; None where no energy was learned."""
+        contrast = contrast_of(self.recipe)
+        if self.energy is None or contrast is None:
+            return None
+        return EnergyCorrection(self.energy, contrast.candidates)
 
     def preset(self, word: Sampler | str) -> Sampler:
         """The preset of a word, the model's own before the usual one; a preset is its own.
@@ -195,6 +227,8 @@ class FittedModel:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         tensors = {f"network.{k}": v for k, v in self.denoiser.network.state_dict().items()}
+        if self.energy is not None:
+            tensors |= {f"energy.{k}": v for k, v in self.energy.network.state_dict().items()}
         arrays = {
             **_prefixed("codec", self.codec.to_arrays()),
             **_prefixed("anchor", self.anchor.to_arrays()),
@@ -270,11 +304,10 @@ class FittedModel:
     @classmethod
     def _assemble(cls, config: Config, tensors: Mapping[str, Tensor]) -> "FittedModel":
         recipe = build(Recipe, config.recipe, "the stored recipe")
-        arrays = {name: t.numpy() for name, t in tensors.items() if not name.startswith("network.")}
-        network = network_of(recipe, config.shapes)
-        network.load_state_dict(
-            {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
-        )
+        parts = ("network", "energy")
+        arrays = {name: t.numpy() for name, t in tensors.items() if name.partition(".")[0] not in parts}
+        network, learned = network_of(recipe, config.shapes), _part(tensors, "energy")
+        network.load_state_dict(_part(tensors, "network"))
         denoiser = denoiser_of(recipe, network, config.sigma_data, _part(arrays, "starts")).eval()
         layout = layout_from_json(config.layout)
         recordings = tuple(
@@ -301,6 +334,7 @@ class FittedModel:
             history=config.history,
             presets=config.presets,
             health=Health.from_arrays(_part(arrays, "health")),
+            energy=energy_of(recipe, config.shapes, learned) if learned else None,
         )
 
 
@@ -331,5 +365,5 @@ def _prefixed(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.nda
     return {f"{prefix}.{name}": array for name, array in arrays.items()}
 
 
-def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def _part(arrays: Mapping[str, T], prefix: str) -> dict[str, T]:
     return {k.removeprefix(f"{prefix}."): v for k, v in arrays.items() if k.startswith(f"{prefix}.")}

@@ -3,7 +3,7 @@
 Nothing later may look at the clock, or a run that was interrupted would end with other bits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ _FEWEST_CHECKS = 4
 _CALLS = preset("fast").evaluations, preset("balanced").evaluations
 # Most pairs of a reflow, and the share of training that drawing them may take.
 _PAIRS, _PAIRING_SHARE = 8192, 0.15
+_CONTRAST = 2.5  # times a training step: an energy is asked twice, after the denoiser
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Spending:
         calibrating: members of each of their ensembles.
         straight: steps of training on pairs, after the others.
         pairs: of noise and clip, for these.
+        contrasted: steps that an energy of tokens is trained for, last.
     """
 
     steps: int
@@ -46,6 +48,7 @@ class Spending:
     calibrating: int
     straight: int = 0
     pairs: int = 0
+    contrasted: int = 0
 
     @classmethod
     def in_full(cls, steps: int, settings: Training, held_out: int, apart: int, enough: int) -> "Spending":
@@ -116,3 +119,14 @@ class Spending:
         steps = max(1, int((1.0 - _PAIRING_SHARE) * steps) - straight)
         pairs = min(max(pairs, settings.batch), _PAIRS)
         return cls(steps, checks, windows, members, calibrated, full.calibrating, straight, pairs)
+
+    def contrasting(self, share: float, timed: bool) -> "Spending":
+        """The same with a share of the training for an energy of tokens.
+
+        Args:
+            share: of the steps; of their time where that is what is spent.
+            timed: whether time is spent, of which such a step takes more.
+        """
+        given = share * self.steps / (_CONTRAST if timed else 1.0)
+        kept = max(1, round((1.0 - share) * self.steps))
+        return replace(self, steps=kept, contrasted=max(1, round(given)))

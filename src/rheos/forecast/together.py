@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rheos.denoise import EndsObjective, MaskedCrossEntropy, PlanLikelihood
+from rheos.forecast.override import merge
 from rheos.process import BridgePlan, Masked, TwoSided
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def with_companions(content: Any) -> Any:
         return content
     word = process_named(content)
     brought = _BROUGHT.get(word, {}) if isinstance(word, str) else {}
-    return {**{name: kind for name, kind in brought.items() if name != "network"}, **content}
+    return merge({name: kind for name, kind in brought.items() if name != "network"}, content)
 
 
 def require_companions(recipe: "Recipe") -> None:

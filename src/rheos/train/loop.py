@@ -99,6 +99,7 @@ class Run:
         settings: the training settings.
         steps: number of steps.
         folder: where the state is kept while the run lasts.
+        score: what the held-out score is called where progress is told.
     """
 
     def __init__(
@@ -109,9 +110,10 @@ class Run:
         settings: Training,
         steps: int,
         folder: Path,
+        score: str = "held-out CRPS",
     ) -> None:
         self.model, self.loss, self.validate, self.settings = model, loss, validate, settings
-        self.folder = folder
+        self.folder, self.score = folder, score
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(model, settings)
         self.average = PowerAverage(self.parameters, settings.averaging)
@@ -201,7 +203,7 @@ class Run:
         return bool(trained) and len(trained) - 1 - int(np.argmin(trained)) >= self.settings.patience
 
     def _note(self) -> str:
-        return f"held-out CRPS {self.record.best:.4f}" if self.record.scores else "training"
+        return f"{self.score} {self.record.best:.4f}" if self.record.scores else "training"
 
     def _save(self) -> None:
         tensors = {f"average.{i}": value for i, value in enumerate(self.average.values)}

@@ -1,7 +1,7 @@
 """Samplers of masked tokens: which hidden token is told when."""
 
+from rheos.core.categorical import categorical
 from rheos.sample.unmasking.ancestral import Ancestral
-from rheos.sample.unmasking.categorical import categorical
 from rheos.sample.unmasking.energy import Energy, EnergyCorrection, relative_to
 from rheos.sample.unmasking.first_hitting import FirstHitting
 from rheos.sample.unmasking.preset import TOKEN_PRESETS, token_preset

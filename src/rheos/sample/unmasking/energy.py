@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from rheos.core.categorical import categorical
 from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.core.keys import Key, Purpose
+from rheos.denoise.hiding import log_p_of
 from rheos.process.masked import MASK
-from rheos.sample.unmasking.categorical import categorical
 
 
 class Energy(Protocol):
@@ -87,9 +88,8 @@ class EnergyCorrection:
         numbers = key.at(Purpose.STEP, key.step).uniform((self.candidates, *tokens.shape[1:]), tokens.device)
         clips, weights = [], []
         for w in numbers.unbind(1):
-            drawn = categorical(law, w)
-            own = torch.where(hidden, law.gather(-1, drawn[..., None])[..., 0], 0.0).flatten(1).sum(1)
-            clips.append(torch.where(hidden, MASK + 1 + drawn, tokens))
+            clips.append(torch.where(hidden, MASK + 1 + categorical(law, w), tokens))
+            own = log_p_of(law, clips[-1], hidden)
             weights.append(-self.energy(clips[-1], own, tokens, context).double())
         choice = key.at(Purpose.CORRECTION, key.step).uniform((), tokens.device)
         chosen = categorical(torch.stack(weights, 1), choice)

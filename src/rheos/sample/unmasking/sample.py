@@ -6,13 +6,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from rheos.core.categorical import categorical
 from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError
 from rheos.core.keys import Key, Purpose
 from rheos.core.protocols import DenoiseTokens
 from rheos.process.masked import MASK, Masked
 from rheos.sample.sample import Sample, device_of, require_rows, with_history
-from rheos.sample.unmasking.categorical import categorical
 from rheos.sample.unmasking.energy import EnergyCorrection
 from rheos.sample.unmasking.first_hitting import FirstHitting
 from rheos.sample.unmasking.sampler import Unmasking
