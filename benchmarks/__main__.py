@@ -2,13 +2,26 @@
 
 Figures lie in benchmarks/results as JSON, one file a measurement; docs/benchmarks.md is made from them alone.
 `speed` is measured when asked for, in an environment that has the extra speed-peers; so are `few`, `dropped`,
-`unrest` and `pedestrians`.
+`unrest`, `processes` and `pedestrians`.
 """
 
 import argparse
 from pathlib import Path
 
-from benchmarks import adaptive, cost, dropped, few, page, pedestrians, skill, speed, steps, unrest
+from benchmarks import (
+    adaptive,
+    cost,
+    dropped,
+    few,
+    page,
+    pedestrians,
+    processes,
+    processes_page,
+    skill,
+    speed,
+    steps,
+    unrest,
+)
 
 HERE = Path(__file__).parent
 
@@ -20,7 +33,7 @@ def main() -> None:
         "what",
         nargs="*",
         default=usual,
-        help=", ".join((*usual, "few", "dropped", "unrest", "speed", "pedestrians")),
+        help=", ".join((*usual, "few", "dropped", "unrest", "processes", "speed", "pedestrians")),
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     parser.add_argument(
@@ -54,12 +67,16 @@ def main() -> None:
         speed.run(results, HERE.parent / "docs" / "images", chosen.device)
     if "unrest" in chosen.what:
         unrest.run(chosen.data, results)
+    if "processes" in chosen.what:
+        processes.run(chosen.data, chosen.sets or list(processes.STUDIES), results)
     if "few" in chosen.what:
         few.run(chosen.data, chosen.steps, results)
     if "steps" in chosen.what:
         steps.run(results)
     if "page" in chosen.what:
-        page.write(results, HERE.parent / "docs" / "benchmarks.md")
+        docs = HERE.parent / "docs"
+        page.write(results, docs / "benchmarks.md")
+        processes_page.write_guide(results, docs / "tasks" / "process.md")
 
 
 main()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks import dropped, few, skill_page, steps, unrest
+from benchmarks import dropped, few, processes_page, skill_page, steps, unrest
 from rheos.core.files import read_json, write_text
 
 HEAD = """# Benchmarks
@@ -37,6 +37,9 @@ def write(results: Path, out: Path) -> None:
         parts.append(steps.section(read_json(results / "steps.json")))
     if (results / "unrest.json").exists():
         parts.append(unrest.section(read_json(results / "unrest.json")))
+    compared = processes_page.kept(results)
+    if compared:
+        parts.append(processes_page.section(compared))
     if (results / "few.json").exists():
         parts.append(few.section(read_json(results / "few.json")))
     studies = [read_json(path) for path in sorted(results.glob("dropped-*.json"))]
