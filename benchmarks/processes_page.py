@@ -1,0 +1,257 @@
+"""The section on processes, and the table of the guide in docs/tasks/process.md, from the kept figures."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.processes import ARMS, DEFAULT
+from rheos.core.files import read_json, write_text
+from rheos.score.bootstrap import skill
+
+Study = dict[str, Any]
+BEGIN = "<!-- measured: `python -m benchmarks page` writes what follows -->"
+END = "<!-- end of what was measured -->"
+BETTER, WORSE, SAME = "better", "worse", "not told apart"
+
+
+@dataclass(frozen=True)
+class Gain:
+    """By how much an arm is better than its rival: 1 - its score / the rival's, scores averaged over seeds.
+
+    Attributes:
+        value: the gain.
+        low: end of its 90 % interval over windows.
+        high: the other end.
+        seeds: the gain with each seed alone.
+    """
+
+    value: float
+    low: float
+    high: float
+    seeds: tuple[float, ...]
+
+    @property
+    def verdict(self) -> str:
+        """A difference counts where the interval leaves zero out and every seed says the same."""
+        if self.low > 0.0 and min(self.seeds) > 0.0:
+            return BETTER
+        return WORSE if self.high < 0.0 and max(self.seeds) < 0.0 else SAME
+
+    def __str__(self) -> str:
+        mark = {BETTER: "**", WORSE: "_", SAME: ""}[self.verdict]
+        return f"{mark}{self.value:+.1%}{mark} ({self.low:+.1%} to {self.high:+.1%})"
+
+
+def gain(study: Study, arm: str, rival: str, score: str = "crps") -> Gain | None:
+    """An arm against another by the seeds that both have; None where there is none."""
+    ours, theirs = (study["arms"].get(name, {}) for name in (arm, rival))
+    seeds = sorted(set(ours) & set(theirs))
+    if not seeds:
+        return None
+    rows = [np.array([by_seed[s][score] for s in seeds]) for by_seed in (ours, theirs)]
+    value, low, high = skill(rows[0].mean(0), rows[1].mean(0))
+    each = 1.0 - rows[0].mean(1) / rows[1].mean(1)
+    return Gain(value, low, high, tuple(float(one) for one in each))
+
+
+def arm_of(*words: str) -> str:
+    """The name of the arm that adds these words, in any order."""
+    return next(name for name, added in ARMS.items() if set(added) == set(words))
+
+
+SHARED: dict[str, tuple[str, ...]] = {
+    "clean history": (),
+    "clean history, no anchor": ("anchor=none",),
+    "diffused history": ("process.history=diffused",),
+    "diffused history, no anchor": ("process.history=diffused", "anchor=none"),
+}
+"""What floors are compared under."""
+FLOORS = {"0.5": (), "0.7": ("process.floor=0.7",)}
+
+
+def section(studies: list[Study]) -> str:
+    """The section of the page."""
+    members = ", ".join(f"{s['name']} {s['members']}" for s in studies)
+    lines = [
+        "## Processes",
+        "",
+        "The same recipe but for the words named: a small backbone, the same number of training steps,",
+        "preset `balanced` (20 evaluations), the same windows and keys, not calibrated. Scores are fair,",
+        "in deviations of the training span: CRPS, and the energy score of a window's path as one vector,",
+        "which also sees how frames go together. They are averaged over seeds; intervals are 90 % of a",
+        "paired block bootstrap over windows. A difference is **better** or _worse_ where the interval",
+        "leaves zero out and each seed alone has the same sign. No default of the process was chosen on",
+        "any of these windows; those of tables of `skill` lie before the ones that other defaults were",
+        "judged on, those of elnino are the ones that samplers were compared on above.",
+        "",
+        *(f"- {s['name']}: {s['note']}; {_windows(s)} windows, `{' '.join(s['words'])}`" for s in studies),
+        "",
+        f"Members of an ensemble: {members}.",
+        "",
+        *_frame_mixing(studies),
+        *_spectra(studies),
+        *_all(studies),
+        *_told(studies),
+        "```sh",
+        "python -m benchmarks processes page",
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _windows(study: Study) -> int:
+    return len(next(iter(study["arms"][DEFAULT].values()))["crps"])
+
+
+def _mean(study: Study, arm: str, score: str) -> float:
+    return float(np.mean([np.mean(found[score]) for found in study["arms"][arm].values()]))
+
+
+def _frame_mixing(studies: list[Study]) -> list[str]:
+    """Gains of frame mixing over plain diffusion, all else the same."""
+    lines = [
+        "What frame mixing gains over plain diffusion (`process=plain`, floor 1), all else the same:",
+        "",
+        "| set | history, anchor | plain: CRPS | floor 0.7 | floor 0.5 | floor 0.5: energy score |",
+        "| --- " * 6 + "|",
+    ]
+    for study in studies:
+        for shared, words in SHARED.items():
+            plain = arm_of("process=plain", *words)
+            mixed = {floor: arm_of(*more, *words) for floor, more in FLOORS.items()}
+            found = [gain(study, mixed["0.7"], plain), gain(study, mixed["0.5"], plain)]
+            found.append(gain(study, mixed["0.5"], plain, "energy"))
+            if any(found):
+                cells = " | ".join("" if one is None else str(one) for one in found)
+                lines.append(f"| {study['name']} | {shared} | {_mean(study, plain, 'crps'):.4f} | {cells} |")
+    return [*lines, ""]
+
+
+def _spectra(studies: list[Study]) -> list[str]:
+    """Spectrum errors of fields, the mean and range over seeds."""
+    lines: list[str] = []
+    for study in studies:
+        rows = {
+            arm: [found["spectrum"] for found in study["arms"][arm].values()]
+            for arm in ARMS
+            if "spectrum" in next(iter(study["arms"].get(arm, {}).values()), {})
+        }
+        if rows:
+            lines += [
+                f"Spectra on {study['name']}: mean over leads and wave numbers of |log10 of the ratio to the",
+                "truth's|, its mean and range over seeds.",
+                "",
+                "| recipe | spectrum error | CRPS | energy score |",
+                "| --- " * 4 + "|",
+            ]
+        for arm, errors in rows.items():
+            scores = " | ".join(f"{_mean(study, arm, score):.4f}" for score in ("crps", "energy"))
+            told = f"{np.mean(errors):.4f} ({min(errors):.4f} to {max(errors):.4f})"
+            lines.append(f"| {_word(arm)} | {told} | {scores} |")
+        lines += [""] if rows else []
+    return lines
+
+
+def _word(arm: str) -> str:
+    return arm if arm == DEFAULT else f"`{arm}`"
+
+
+def _all(studies: list[Study]) -> list[str]:
+    """Every arm against the default, and what it took."""
+    lines = [
+        "Every recipe against the default (`dydiff`, floor 0.5, clean history, the data's own anchor), CRPS.",
+        "With the default, in brackets, by how much its worst seed exceeds its best: smaller differences",
+        "between single runs say nothing.",
+        "",
+        f"| recipe | {' | '.join(s['name'] for s in studies)} |",
+        "| --- " * (len(studies) + 1) + "|",
+    ]
+    for arm in ARMS:
+        found = [gain(study, arm, DEFAULT) for study in studies]
+        if arm == DEFAULT:
+            cells = [f"{_mean(s, arm, 'crps'):.4f} ({_seed_range(s):.1%})" for s in studies]
+        elif any(found):
+            cells = ["" if one is None else str(one) for one in found]
+        else:
+            continue
+        lines.append(f"| {_word(arm)} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _seed_range(study: Study) -> float:
+    means = [np.mean(found["crps"]) for found in study["arms"][DEFAULT].values()]
+    return float(max(means) / min(means) - 1.0)
+
+
+def _told(studies: list[Study]) -> list[str]:
+    """The verdicts of frame mixing in sentences, seeds, calibration and cost."""
+    lines = []
+    for shared, words in SHARED.items():
+        plain = arm_of("process=plain", *words)
+        for floor, more in FLOORS.items():
+            by = _by_verdict(studies, arm_of(*more, *words), plain)
+            if by:
+                told = "; ".join(f"{verdict} on {', '.join(names)}" for verdict, names in by.items())
+                lines.append(f"- floor {floor} against plain diffusion, {shared}: {told}.")
+    runs = [found for s in studies for by_seed in s["arms"].values() for found in by_seed.values()]
+    untrained = sum(found["best_step"] == 0 for found in runs)
+    seeds = sorted({len(by_seed) for s in studies for by_seed in s["arms"].values()})
+    minutes = sum(found["cpu_seconds"] for found in runs) / 60
+    lines += [
+        "",
+        f"Seeds of each: {' or '.join(map(str, seeds))}. Of {len(runs)} fits {untrained} kept the untrained",
+        f"network, which held-out blocks found no worse; all took {minutes:.0f} minutes of one core.",
+        "",
+    ]
+    return lines
+
+
+def _by_verdict(studies: Iterable[Study], arm: str, rival: str) -> dict[str, list[str]]:
+    """Names of the sets by verdict, those of no figures left out."""
+    found: dict[str, list[str]] = {}
+    for study in studies:
+        one = gain(study, arm, rival)
+        if one is not None:
+            found.setdefault(one.verdict, []).append(study["name"])
+    return {verdict: found[verdict] for verdict in (BETTER, WORSE, SAME) if verdict in found}
+
+
+def guide(studies: list[Study]) -> list[str]:
+    """The table of the guide: recipes from the best mean gain to the worst, by what they share with it."""
+    lines = ["| recipe | better than the default | worse | not told apart |", "| --- " * 4 + "|"]
+    rows = {arm: _by_verdict(studies, arm, DEFAULT) for arm in ARMS if arm != DEFAULT}
+    for arm, by in sorted(
+        rows.items(), key=lambda row: -len(row[1].get(BETTER, ())) + len(row[1].get(WORSE, ()))
+    ):
+        if by:
+            cells = [_sets(studies, arm, by.get(verdict, [])) for verdict in (BETTER, WORSE, SAME)]
+            lines.append(f"| `{arm}` | {' | '.join(cells)} |")
+    return lines
+
+
+def _wins(by: dict[str, list[str]]) -> int:
+    return len(by.get(BETTER, ())) - len(by.get(WORSE, ()))
+
+
+def _sets(studies: list[Study], arm: str, names: list[str]) -> str:
+    by_name = {s["name"]: s for s in studies}
+    found = ((name, gain(by_name[name], arm, DEFAULT)) for name in names)
+    return ", ".join(f"{name} {one.value:+.1%}" for name, one in found if one is not None)
+
+
+def write_guide(results: Path, page: Path) -> None:
+    """Put the table between its marks on the guide's page."""
+    studies = kept(results)
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    if studies:
+        write_text(page, "\n".join([before + BEGIN, "", *guide(studies), "", END + after]))
+
+
+def kept(results: Path) -> list[Study]:
+    """What was measured, by the name of the set."""
+    return [read_json(path) for path in sorted(results.glob("processes-*.json"))]
