@@ -692,9 +692,9 @@ PLANTED = [
         "tests/forecast/test_contrast.py",
     ),
     (
-        "src/rheos/forecast/recipe.py",
-        "return merge(brought, content)",
-        "return {**brought, **content}",
+        "src/rheos/forecast/together.py",
+        'return merge({name: kind for name, kind in brought.items() if name != "network"}, content)',
+        'return {**{name: kind for name, kind in brought.items() if name != "network"}, **content}',
         "tests/forecast/test_contrast.py",
     ),
 ]
