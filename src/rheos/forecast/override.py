@@ -18,7 +18,7 @@ Model = TypeVar("Model", bound=BaseModel)
 _BY_COLUMN = {name: ("data", name) for name in BY_COLUMN} | {
     name: (name,) for name in ("bounds", "sums", "late")
 }
-_OPENING = ("[", "{")  # of a list or a mapping, which has to close
+_OPENING = ("[", "{", "!")  # of a list or a mapping, which has to close, and of a tag
 _SHORT = {"prior": ("process", "noise"), "times": ("objective", "times")}
 
 
