@@ -254,3 +254,29 @@ def test_it_begins_as_the_gaussian_of_the_clips():
     few = BridgeNetwork(nn.Identity(), 5, BridgePlan(components=2, rank=9)).double()
     few.begin(clips[:3], Key.of(0))
     assert all(bool(torch.isfinite(parameter).all()) for parameter in few.parameters())
+
+
+class Dense(nn.Module):
+    """One layer from the history to the future."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(PAST, AHEAD)
+
+    def forward(self, x, level, context):
+        return torch.cat((x[:, :PAST], self.layer(context.history[..., 0])[..., None]), 1)
+
+
+def test_half_precision_is_the_networks_alone():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        denoiser = bridge(2, 2, backbone=Dense()).float()
+    context = Context(history_frames=PAST, history=number(90, 3, PAST, 1).float())
+    x0 = number(91, 3, PAST + AHEAD, 1).float()
+    exact = PlanLikelihood()(denoiser, x0, context, Key.of(0, 3))
+    with torch.autocast("cpu", torch.bfloat16):
+        half = PlanLikelihood()(denoiser, x0, context, Key.of(0, 3))
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, exact, rtol=0.05, atol=0.05)
+    half.mean().backward()
+    assert all(bool(torch.isfinite(one.grad).all()) for one in denoiser.parameters())

@@ -282,8 +282,8 @@ def test_solvers_draw_a_turned_plan_and_draw_draws_it():
     law = probe(one, (2, 1), context=Context(anchor=start), preset=FINE)
     _, means, variances = one.plan(start)
     covariance = AXES[0] @ variances[0].diag() @ AXES[0].mT
-    torch.testing.assert_close(law.mean, means[0, 0], rtol=0, atol=1e-4)
-    torch.testing.assert_close(law.covariance, covariance, rtol=0, atol=1e-4)
+    torch.testing.assert_close(law.mean, means[0, 0], rtol=0, atol=3e-4)
+    torch.testing.assert_close(law.covariance, covariance, rtol=0, atol=3e-4)
     drawn = one.draw(start.expand(20_000, -1, -1), Key.of(3, 20_000))[..., 0]
     products = (drawn - means[0, 0])[:, :, None] * (drawn - means[0, 0])[:, None]
     assert float(((products.mean(0) - covariance).abs() / products.std(0)).max()) < 5 / 20_000**0.5

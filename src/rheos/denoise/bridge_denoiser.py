@@ -100,7 +100,7 @@ class BridgeDenoiser(InCoordinates):
         level = like.new_full(like.shape[:2], -_LEVEL)
         level[:, :past] = _LEVEL
         answer: Tensor = self.network.backbone(seen, level, context)
-        return answer[:, past:].flatten(1)
+        return answer[:, past:].flatten(1).to(like)
 
     def spread(self, start: Float[Tensor, "b n"]) -> Float[Tensor, "b k n"]:
         """S_k x_a."""
@@ -128,20 +128,22 @@ class BridgeDenoiser(InCoordinates):
             log p(k, the known entries | x_a); the mean of y given those and k; the factor L of its precision
             C = L L'.
         """
-        net, (shares, means) = self.network, self.plan(start)
-        diagonals, rank = net.diagonals, net.factors.shape[2]
-        away = (end[:, None] - means) * present[:, None]
-        scaled = away / diagonals
-        outer = net.factors[..., :, None] * (net.factors / diagonals[..., None])[..., None, :]
-        inner = torch.einsum("bn,knrs->bkrs", present, outer)
-        root = torch.linalg.cholesky(inner + torch.eye(rank, dtype=end.dtype, device=end.device))
-        tied = torch.einsum("bkn,knr->bkr", scaled, net.factors)[..., None]
-        joint = torch.linalg.solve_triangular(root, tied, upper=False)
-        squares = (away * scaled).sum(2) - joint.square().sum((2, 3))
-        volume = present @ (2.0 * math.pi * diagonals).log().mT
-        volume = volume + 2.0 * root.diagonal(dim1=2, dim2=3).log().sum(2)
-        mean = torch.linalg.solve_triangular(root.mT, joint, upper=True)[..., 0]
-        return shares - 0.5 * (squares + volume), mean, root
+        # Half precision has no factors of matrices.
+        with torch.autocast(end.device.type, enabled=False):
+            net, (shares, means) = self.network, self.plan(start)
+            diagonals, rank = net.diagonals, net.factors.shape[2]
+            away = (end[:, None] - means) * present[:, None]
+            scaled = away / diagonals
+            outer = net.factors[..., :, None] * (net.factors / diagonals[..., None])[..., None, :]
+            inner = torch.einsum("bn,knrs->bkrs", present, outer)
+            root = torch.linalg.cholesky(inner + torch.eye(rank, dtype=end.dtype, device=end.device))
+            tied = torch.einsum("bkn,knr->bkr", scaled, net.factors)[..., None]
+            joint = torch.linalg.solve_triangular(root, tied, upper=False)
+            squares = (away * scaled).sum(2) - joint.square().sum((2, 3))
+            volume = present @ (2.0 * math.pi * diagonals).log().mT
+            volume = volume + 2.0 * root.diagonal(dim1=2, dim2=3).log().sum(2)
+            mean = torch.linalg.solve_triangular(root.mT, joint, upper=True)[..., 0]
+            return shares - 0.5 * (squares + volume), mean, root
 
     def log_likelihood(
         self, start: Float[Tensor, "b n"], end: Float[Tensor, "b n"], present: Float[Tensor, "b n"]

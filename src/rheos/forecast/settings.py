@@ -13,9 +13,10 @@ class Forecasting:
         given: known or supposed values of some variables over the horizon, a table (or gridded) with the
             data's stamps and names, empty where the forecast is wanted: members hold them and draw the rest
             given them, uncalibrated. For a model fitted with `times=per_group`; with `times=per_frame`,
-            values of all variables at some frames.
+            values of all variables at some frames; with `process=light_bridge`, any values.
         only: names of the variables to forecast, the others left out: their marginal law, or, with `given`,
-            that given the values. For a model fitted with `times=per_group`, within its trained horizon.
+            that given the values. For a model fitted with `times=per_group` or `process=light_bridge`, within
+            its trained horizon.
         memory: most memory to use, "2GB" or bytes; checked before the start.
     """
 
