@@ -102,6 +102,13 @@ def run(results: Path) -> None:
 
 def section(figures: dict) -> str:
     """Of the page."""
+    plain = [row for row in figures["rows"] if row["candidates"] is None]
+    learned = [row for row in figures["rows"] if row["candidates"] is not None]
+    beaten = [
+        row
+        for row in learned
+        if any(p["network"] <= row["network"] and p["error"] < row["error"] for p in plain)
+    ]
     lines = [
         "## An energy of tokens",
         "",
@@ -110,9 +117,10 @@ def section(figures: dict) -> str:
         f"{figures['members']} members after each state; draws of the chain itself have "
         f"{figures['luck']:.4f}, by luck. All models have {STEPS} training steps; with an energy {SHARE:.0%} "
         f"of them are its own (`{' '.join(ENERGY)}`). A call tells 16, 8, 4, 2 or 1 of the states; with k "
-        "candidates it takes k calls of the energy's network too. In brackets the calls of both networks, and "
-        "seconds of one thread; `python -m benchmarks energy`. At an equal number of calls of both no energy is "
-        "the better choice, until there is a call for every state.",
+        "candidates it takes k calls of the energy's network too. In brackets the calls of both networks, "
+        f"and seconds of one thread. No energy is nearer, in no more calls of both, for {len(beaten)} of "
+        f"{len(learned)} entries with one; these have at most {max(r['network'] for r in beaten)} calls. "
+        "`python -m benchmarks energy`.",
         "",
         "| calls of the denoiser | no energy | " + " | ".join(f"k = {k}" for k in CANDIDATES) + " |",
         "| --- | --- |" + " --- |" * len(CANDIDATES),
