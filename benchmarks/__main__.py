@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument(
         "--time", default="10m", help="training budget of each set; of dropped also steps=400"
     )
-    parser.add_argument("--steps", type=int, help="training steps: of few 4000, of radar 300 if not given")
+    parser.add_argument("--steps", type=int, help="training steps: of few 4000, of radar 200 if not given")
     parser.add_argument("--sets", nargs="*", help="which sets, all if not given, or `quick`")
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="where runs go on")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of training and forecasting")
@@ -49,7 +49,7 @@ def main() -> None:
         pedestrians.run(chosen.data, chosen.time, chosen.scenes, chosen.threads, results, chosen.windows)
     if "radar" in chosen.what:
         names = chosen.sets or list(radar.EVENTS)
-        radar.run(chosen.data, chosen.steps or 300, names, chosen.threads, (chosen.work / "radar", results))
+        radar.run(chosen.data, chosen.steps or 200, names, chosen.threads, (chosen.work / "radar", results))
     if "dropped" in chosen.what:
         names = chosen.sets or list(dropped.CASES)
         dropped.run(chosen.data, chosen.time, names, chosen.threads, results)
