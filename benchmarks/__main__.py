@@ -44,7 +44,7 @@ def _pedestrians(chosen: Namespace) -> None:
 
 def _radar(chosen: Namespace) -> None:
     names = chosen.sets or list(radar.EVENTS)
-    radar.run(chosen.data, chosen.steps or 300, names, chosen.threads, (chosen.work / "radar", RESULTS))
+    radar.run(chosen.data, chosen.steps or 200, names, chosen.threads, (chosen.work / "radar", RESULTS))
 
 
 def _dropped(chosen: Namespace) -> None:
@@ -84,7 +84,7 @@ def main() -> None:
         "--time", default="10m", help="training budget of each set; of dropped also steps=400"
     )
     parser.add_argument(
-        "--steps", type=int, help="training steps of few (4000), nbody (150), pedestrians and radar (300)"
+        "--steps", type=int, help="training steps of few (4000), nbody (150), pedestrians (300), radar (200)"
     )
     parser.add_argument("--sets", nargs="*", help="which sets, all if not given, or `quick`")
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="where runs go on")
