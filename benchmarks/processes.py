@@ -111,7 +111,7 @@ STUDIES = {
         (*SERIES, "holdout=168", "training.steps=200", "training.checks=2"),
         "sea-surface temperature, monthly, half a year ahead",
     ),
-    "vic_elec": _of_skill("vic_elec", 2688, 600, arms=16),
+    "vic_elec": _of_skill("vic_elec", 2688, 600, arms=8),
     "turbulence": Study(
         lambda _: turbulence(frames=300, size=16, trajectories=4, seed=1),
         4,
@@ -119,9 +119,9 @@ STUDIES = {
         "4 flows of 300 frames on 16 x 16 cells, 4 frames ahead",
         members=10,
         windows=5,
-        arms=11,
+        arms=9,
     ),
-    "ETTh1": _of_skill("ETTh1", 1344, 300),
+    "nyc_taxi": _of_skill("nyc_taxi", 2688, 600, arms=4),
 }
 
 

@@ -12,6 +12,7 @@ from benchmarks import processes, processes_page
 
 ROOT = Path(__file__).resolve().parents[2]
 
+SCORES = ("crps", "energy")
 BASE = 1.0 + 0.1 * np.sin(np.arange(12) * np.pi / 6)
 
 
@@ -43,19 +44,31 @@ FLOW = study(
 TAXI = study("taxi", default=runs(1.0, 1.1), **{PLAIN: runs(0.9, 1.2)})
 
 
-def test_a_difference_counts_where_interval_and_every_seed_agree():
-    better = processes_page.gain(FLOW, "default", PLAIN)
-    assert better.value == pytest.approx(1 - 2.7 / 3.1)
-    assert better.seeds == pytest.approx((0.2, 0.1, 1 - 1 / 1.1))
-    assert better.verdict == "better"
-    assert processes_page.gain(FLOW, PLAIN, "default").verdict == "worse"
+def test_windows_and_seeds_both_widen_an_interval():
+    from rheos.score.bootstrap import skill
+
+    # Windows that all say the same: the interval is Student's over seeds, of 3.1 / 3 against 2.7 / 3.
+    sure = processes_page.gain(FLOW, "default", PLAIN)
+    each = np.array([0.2, 0.1, 1 - 1 / 1.1])
+    half = 2.919986 * each.std(ddof=1) / np.sqrt(3)
+    assert sure.value == pytest.approx(1 - 2.7 / 3.1)
+    assert (sure.low, sure.high) == pytest.approx((sure.value - half, sure.value + half))
+    # Seeds that all say the same: the interval is the bootstrap's.
+    one = [{"crps": row.tolist()} for row in (BASE, BASE**2)]
+    both = study("two", **{name: {"0": row, "1": row} for name, row in zip("ab", one, strict=True)})
+    assert processes_page.gain(both, "a", "b").low == pytest.approx(skill(BASE, BASE**2).low)
+    assert processes_page.gain(both, "a", "b").high == pytest.approx(skill(BASE, BASE**2).high)
     # Seeds that disagree, however sure the windows are.
     torn = processes_page.gain(TAXI, PLAIN, "default")
     assert torn.value == pytest.approx(0.0)
     assert torn.verdict == "not told apart"
-    assert processes_page.Gain(0.1, 0.05, 0.2, (0.2, -0.01)).verdict == "not told apart"
-    assert processes_page.Gain(0.1, -0.01, 0.2, (0.2, 0.1)).verdict == "not told apart"
-    assert processes_page.Gain(-0.1, -0.2, 0.01, (-0.2, -0.1)).verdict == "not told apart"
+
+
+def test_a_difference_counts_where_its_interval_leaves_zero_out():
+    assert processes_page.Gain(0.1, 0.05, 0.2).verdict == "better"
+    assert processes_page.Gain(0.1, -0.01, 0.2).verdict == "not told apart"
+    assert processes_page.Gain(-0.1, -0.2, 0.01).verdict == "not told apart"
+    assert processes_page.Gain(-0.1, -0.2, -0.05).verdict == "worse"
 
 
 def test_only_seeds_that_both_have_are_compared():
@@ -66,9 +79,16 @@ def test_only_seeds_that_both_have_are_compared():
 
 def test_frame_mixing_is_compared_with_plain_diffusion_all_else_the_same():
     text = processes_page.section([FLOW, TAXI])
-    mixed = "_-9.7%_ (-9.7% to -9.7%) | **+12.9%** (+12.9% to +12.9%)"
-    assert f"| flow | clean history | 1.0333 | {mixed} |" in text
-    assert "| flow | clean history, no anchor | 1.0000 |  | **+50.0%** (+50.0% to +50.0%) |" in text
+    less, half = (str(processes_page.gain(FLOW, arm, PLAIN)) for arm in ("process.floor=0.7", "default"))
+    assert (less[:7], half[:10]) == ("_-9.7%_", "**+12.9%**")
+    assert f"| flow | clean history | 1.0333 | {less} | {half} | {less} | {half} |" in text
+    pooled = processes_page.pooled(
+        [processes_page.Gain(0.1, 0.07, 0.12), processes_page.Gain(0.3, 0.26, 0.3)]
+    )
+    assert (pooled.value, pooled.low, pooled.high) == pytest.approx((0.2, 0.175, 0.21))
+    both = [processes_page.gain(one, "default", PLAIN) for one in (FLOW, TAXI)]
+    assert f"| mean of 2 sets | clean history |  |  | {processes_page.pooled(both)} |" in text
+    assert "| flow | clean history, no anchor | 1.0000 |  | **+50.0%** (+50.0% to +50.0%) |  |" in text
     assert (
         "- floor 0.5 against plain diffusion, clean history: better on flow; not told apart on taxi." in text
     )
@@ -83,16 +103,22 @@ def test_spectra_are_of_fields_alone_and_every_arm_has_its_row():
     assert "anchor=none" not in spectra
     assert "Spectra on taxi" not in text
     assert "| default | 0.9000 (25.0%) | 1.0500 (10.0%) |" in text
-    assert "| `process=plain` | _-14.8%_ (-14.8% to -14.8%) | +0.0% (+0.0% to +0.0%) |" in text
+    told = (str(processes_page.gain(one, PLAIN, "default")) for one in (FLOW, TAXI))
+    assert f"| `process=plain` | {' | '.join(told)} |" in text
     assert "Seeds of each: 2 or 3. Of 17 fits 0 kept" in text
     assert "all took 17 minutes" in text
 
 
-def test_the_guide_puts_what_was_better_first():
+def test_the_guide_puts_the_greatest_gain_first():
     found = processes_page.guide([FLOW, TAXI])
+    assert [line.split("`")[1] for line in found[2:]] == [
+        "anchor=none",
+        PLAIN,
+        BARE,
+        "process.floor=0.7",
+    ]
     assert found[2] == "| `anchor=none` | flow +41.2% |  |  |"
-    assert "| `process=plain` |  | flow -14.8% | taxi +0.0% |" in found
-    assert len(found) == 2 + 4
+    assert found[3] == "| `process=plain` |  | flow -14.8% | taxi +0.0% |"
 
 
 def test_the_guide_on_its_page_is_that_of_the_kept_figures(tmp_path):
@@ -104,6 +130,36 @@ def test_the_guide_on_its_page_is_that_of_the_kept_figures(tmp_path):
     assert all(
         line in text for line in processes_page.guide(processes_page.kept(ROOT / "benchmarks" / "results"))
     )
+
+
+def test_what_the_guide_says_in_words_is_what_was_measured():
+    by_name = {one["name"]: one for one in processes_page.kept(ROOT / "benchmarks" / "results")}
+    less, flow, diffused = "process.floor=0.7", "process=rectified_flow", "process.history=diffused"
+
+    def verdict(name, arm, rival, score="crps"):
+        return processes_page.gain(by_name[name], arm, rival, score).verdict
+
+    assert all(verdict("turbulence", one, PLAIN, s) == "better" for one in (less, "default") for s in SCORES)
+    flows = by_name["turbulence"]["arms"]
+    error = {arm: np.mean([found["spectrum"] for found in flows[arm].values()]) for arm in flows}
+    assert max(error[less], error["default"]) < min(error[PLAIN], error[flow])
+    assert verdict("vic_elec", "default", PLAIN, "energy") == "worse"
+    assert all(verdict("vic_elec", less, "default", score) == "better" for score in SCORES)
+    for name in by_name:
+        assert verdict(name, flow, PLAIN) == "not told apart"
+        assert verdict(name, less, PLAIN) != "worse"
+        assert name == "vic_elec" or verdict(name, less, "default") == "not told apart"
+    over = [processes_page.gain(one, less, PLAIN) for one in by_name.values()]
+    assert processes_page.pooled(over).verdict == "better"
+    assert verdict("turbulence", "anchor=none", "default") == "worse"
+    for word in ("edm", "pfgmpp", "mean_reverting", "gaussian_process"):
+        assert verdict("elnino", f"process={word}", PLAIN) == "not told apart"
+    for name in ("elnino", "turbulence"):
+        assert verdict(name, diffused, "default") == "worse"
+    assert verdict("vic_elec", diffused, "default") == "not told apart"
+    for name in ("elnino", "turbulence", "vic_elec"):
+        assert verdict(name, "anchor=none", BARE) == "not told apart"
+        assert processes_page.gain(by_name[name], "anchor=none", "default").value < -0.09
 
 
 def test_every_arm_has_a_recipe_that_validates_and_a_twin_where_floors_are_compared():
