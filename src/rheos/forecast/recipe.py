@@ -290,11 +290,10 @@ def propose(
         # What turns with space: one scale for all axes, an anchor that adds up places, and no calibration,
         # which would move each axis by itself.
         isotropic = {"kind": "scale", "isotropic": True}
-        proposal |= {"anchor": {"kind": "geometric"}, "codec": [isotropic], "lags": []}
-        proposal |= {"calibration": {"kind": "none"}}
+        proposal |= {"codec": [isotropic], "lags": [], "calibration": {"kind": "none"}}
         # Paths are smooth: noise as smooth as they are leaves the network what a Gaussian does not tell.
         prior = {"prior": {"kind": "measured"}, "schedule": {"kind": "cosine"}}
-        proposal |= {"process": {"kind": "gaussian_process", **prior}}
+        proposal |= {"anchor": {"kind": "geometric"}, "process": {"kind": "gaussian_process", **prior}}
     late = late_columns(dataset)
     if late:
         proposal["late"] = late
