@@ -6,7 +6,7 @@ import xarray as xr
 from scipy.signal import lfilter
 
 from rheos.calibrate import FittedCalibration
-from rheos.forecast.forecaster import fit
+from rheos.forecast.forecaster import fit, load
 
 LOOP = ("training.steps=12", "training.checks=1", "training.batch=8", "validation=0.06")
 SERIES = (*LOOP, "network.width=8", "network.depth=1", "network.heads=2", "network.rank=4", "block=4")
@@ -107,3 +107,17 @@ def tensors(model):
 def same(one, other):
     """Whether two dictionaries of arrays hold the same bits."""
     return one.keys() == other.keys() and all(np.array_equal(one[k], other[k], equal_nan=True) for k in one)
+
+
+def require_whole_trip(model, folder):
+    """A model forecasts, is kept and loaded, and a member's bits depend on its number and the seed alone."""
+    found = model.forecast(members=6).dataset
+    assert np.isfinite(found.to_array()).all()
+    assert (found.std("member") > 0).to_array().all()
+    kept = load(folder)
+    assert kept.forecast(members=6).dataset.equals(found)
+    assert model.forecast(members=3).dataset.equals(found.isel(member=slice(3)))
+    assert not model.forecast(members=6, seed=1).dataset.equals(found)
+    assert model.forecast(members=2, horizon=6).dataset.sizes["lead_time"] == 6
+    assert next(model.stream(members=2)).dataset.equals(found.isel(member=slice(2), lead_time=slice(1)))
+    return kept, found
