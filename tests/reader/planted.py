@@ -104,6 +104,14 @@ PLANTED = [
     (_SEQUENCES, "if table[time].nunique() * _ROWS_OF_A_STAMP > rows:", "if False:", _OF_SEQUENCES),
     (_SEQUENCES, "* _ROWS_OF_A_SEQUENCE <= rows", "<= rows", _OF_SEQUENCES),
     (_SEQUENCES, "    label.sort(key=", "    sorted(label, key=", _OF_SEQUENCES),
+    (_SEQUENCES, "range(1, _MOST + 1)", "range(1, _MOST)", _OF_SEQUENCES),
+    (_SEQUENCES, "series.nunique() > 1", "series.nunique() > 0", _OF_SEQUENCES),
+    (
+        "src/rheos/data/reader/table.py",
+        'if time and series is None and options.duplicates == "refuse":',
+        "if time and series is None:",
+        _OF_SEQUENCES,
+    ),
     ("src/rheos/data/reader/excel.py", "if len(table)]", "]", "tests/reader/test_excel.py"),
     ("src/rheos/data/reader/excel.py", "if sum(nameless) > 1:", "if False:", "tests/reader/test_excel.py"),
 ]

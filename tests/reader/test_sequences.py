@@ -98,3 +98,18 @@ def test_names_that_are_not_there():
 def test_sequences_may_be_channels():
     found = read(shop().drop(columns="item"), {"series": "store", "joint": True})
     assert found.layout.channels == ("A", "B", "C")
+
+
+def test_three_columns_may_be_needed_and_constant_ones_are_passed_over():
+    """Nine columns of one word each stand before those that tell rows apart."""
+    constant = {f"c{i}": "same" for i in range(9)}
+    each = [shop(items=(7, 8)).assign(region=region, **constant) for region in ("north", "south")]
+    table = pd.concat(each).sort_values("date", kind="stable", ignore_index=True)
+    table = table[["date", *constant, "region", "store", "item", "sales"]]
+    assert likely_names(table, "date") == ("region", "store", "item")
+
+
+def test_an_average_over_sequences_is_taken_where_it_is_asked_for():
+    found = read(shop().drop(columns=["store", "item"]), {"duplicates": "mean"})
+    whole = read(shop().drop(columns="item"), {"duplicates": "mean"})
+    np.testing.assert_array_equal(whole.recordings[0].values, found.recordings[0].values)

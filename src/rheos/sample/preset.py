@@ -6,12 +6,10 @@ ten calls of `fast` are nearer to the law of autoregressive clips than fifty of 
 Even spacing in log-SNR treats all variances alike; the last ratio leaves the least of them unharmed.
 """
 
-from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rheos.core.errors import InputError
 from rheos.core.method import Method, one_of
 from rheos.process.schedule import Schedule
 from rheos.sample.correction import CORRECTIONS
@@ -19,6 +17,7 @@ from rheos.sample.driver.adaptive import Adaptive
 from rheos.sample.driver.parallel import Parallel
 from rheos.sample.grid import GRIDS, LogSNR, TimeGrid
 from rheos.sample.path import PATHS, Synchronous
+from rheos.sample.quality import of_word
 from rheos.sample.solver import FLOW_SOLVERS, SOLVERS, DPMpp2M, Exponential, FlowMapSteps, UniPC
 
 AnySolver: Any = one_of((*SOLVERS, *FLOW_SOLVERS))
@@ -107,7 +106,7 @@ def preset(word: Preset | str) -> Preset:
     Raises:
         InputError: there is no such word.
     """
-    return _of(PRESETS, word)
+    return word if isinstance(word, Preset) else of_word(PRESETS, word)
 
 
 def flow_preset(word: Preset | str) -> Preset:
@@ -116,12 +115,4 @@ def flow_preset(word: Preset | str) -> Preset:
     Raises:
         InputError: there is no such word.
     """
-    return _of(FLOW_PRESETS, word)
-
-
-def _of(presets: Mapping[str, Preset], word: Preset | str) -> Preset:
-    if isinstance(word, Preset):
-        return word
-    if word not in presets:
-        raise InputError(f"quality {word!r} is not known: say one of {', '.join(presets)}.")
-    return presets[word]
+    return word if isinstance(word, Preset) else of_word(FLOW_PRESETS, word)

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from rheos.core.errors import InputError
 from rheos.core.method import Method
+from rheos.sample.quality import of_word
 
 
 class Transport(Method):
@@ -38,9 +38,7 @@ def transport_preset(word: str) -> Transport:
     Raises:
         InputError: there is no such word.
     """
-    if word not in TRANSPORTS:
-        raise InputError(f"quality {word!r} is not known: say one of {', '.join(TRANSPORTS)}.")
-    return TRANSPORTS[word]
+    return of_word(TRANSPORTS, word)
 
 
 class AtOnce(Method):

@@ -1,6 +1,6 @@
 """How much to spend on tokens: a number of calls under one word, as many tokens a call as that takes."""
 
-from rheos.core.errors import InputError
+from rheos.sample.quality import of_word
 from rheos.sample.unmasking.first_hitting import FirstHitting
 from rheos.sample.unmasking.sampler import Unmasking
 
@@ -18,6 +18,4 @@ def token_preset(word: str) -> Unmasking:
     Raises:
         InputError: there is no such word.
     """
-    if word not in TOKEN_PRESETS:
-        raise InputError(f"quality {word!r} is not known: say one of {', '.join(TOKEN_PRESETS)}.")
-    return TOKEN_PRESETS[word]
+    return of_word(TOKEN_PRESETS, word)
