@@ -4,6 +4,7 @@ Nothing at or after a window's origin is read for its history, lagged or past va
 codec's state.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +35,8 @@ class WindowSource:
         origin: `(windows,)` int64, index in the recording of each window's first future frame.
         exists: raw features, bool: whether an entry (cell, channel) is ever observed.
         coded_exists: coded features, bool: which entries the codec makes of these.
+        errors: what the anchor's recent errors say of windows, by their recordings and origins; None, as
+            at first, where they are not looked at.
     """
 
     def __init__(self, dataset: Dataset, spec: WindowSpec, codec: Fitted) -> None:
@@ -57,12 +60,22 @@ class WindowSource:
         # Padded histories and futures reach beyond a recording, so its calendar does too.
         self._calendar = np.concatenate([self._calendar_of(r) for r in recordings])
         self._calendar_offset = self._offset + spec.frames * np.arange(len(recordings)) + spec.history
+        self.errors: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None = None
         self.sequence, self.origin = self._enumerate()
         layout = dataset.layout
         self._late, self._past_late = (delays(spec.late, names) for names in (layout.channels, layout.past))
 
     def __len__(self) -> int:
         return len(self.origin)
+
+    @property
+    def frames(self) -> int:
+        """Frames of all recordings together."""
+        return int(self._length.sum())
+
+    def place(self, sequence: np.ndarray, origin: np.ndarray) -> np.ndarray:
+        """The number of a frame inside its recording among those of all recordings."""
+        return np.asarray(self._offset[sequence] + origin)
 
     @property
     def features(self) -> tuple[int, ...]:
@@ -157,6 +170,13 @@ class WindowSource:
         Returns:
             The batch; frames of the future that were recorded are filled in.
         """
+        batch = self.bare(sequence, origin)
+        return (
+            batch if self.errors is None else replace(batch, recent=self.errors(batch.sequence, batch.origin))
+        )
+
+    def bare(self, sequence: np.ndarray, origin: np.ndarray) -> WindowBatch:
+        """As :meth:`gather`, without what the anchor's recent errors say."""
         sequence, origin = np.asarray(sequence), np.asarray(origin)
         steps = np.arange(-self.spec.history, self.spec.horizon)
         clip = self._rows(sequence, origin[:, None] + steps)

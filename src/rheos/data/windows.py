@@ -66,6 +66,7 @@ class WindowBatch:
         past: `(b, P, k)`.
         static: `(b, k)`.
         state: the codec's state of each window, arrays with leading axis b.
+        recent: what the anchor's recent errors say of each window, alike; empty where none are looked at.
         sequence: `(b,)` index of the recording.
         origin: `(b,)` index in the recording of the first future frame.
     """
@@ -80,14 +81,16 @@ class WindowBatch:
     sequence: np.ndarray
     origin: np.ndarray
     state: dict[str, np.ndarray] = field(default_factory=dict)
+    recent: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.history)
 
     def rows(self, index: slice | np.ndarray) -> "WindowBatch":
         """Some of the windows."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "state"}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("state", "recent")}
         return WindowBatch(
             **{name: value[index] for name, value in values.items()},
             state={name: value[index] for name, value in self.state.items()},
+            recent={name: value[index] for name, value in self.recent.items()},
         )

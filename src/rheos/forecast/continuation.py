@@ -72,7 +72,7 @@ class Continuation:
             )
             for values in self._values
         )
-        source = self._model.source(Dataset(layout=self._layout, recordings=copies))
+        source = self._model.bare_source(Dataset(layout=self._layout, recordings=copies))
         here = self._here - first
         source.at(0, here)  # raises where a covariate that must be known ahead is missing
         return source.gather(np.arange(len(copies)), np.full(len(copies), here))

@@ -17,6 +17,7 @@ from rheos.core.errors import InputError
 from rheos.core.files import read_json, write_json
 from rheos.core.keys import Key, Purpose
 from rheos.data.anchor.base import FittedAnchor, some
+from rheos.data.anchor.recent import follow, looked_back
 from rheos.data.bounds import Bounds
 from rheos.data.circle import Circle
 from rheos.data.dataset import Dataset, Recording
@@ -92,7 +93,8 @@ class Fitting:
         windows = WindowSource(seen, recipe.window, codec)
         first, second = split(windows, recipe.validation)
         self._require(first, second, shortest)
-        model = self._untrained(known, limits, recipe.anchor.fit(windows, first), windows, first)
+        anchor = recipe.anchor.fit(windows, first)
+        model = self._untrained(known, limits, anchor, follow(windows, anchor), first)
         modes = self._standardize(model, *self._batch(model, windows, some(first, 256)))
         device = _device(recipe.training.device)
         model.denoiser.to(device)
@@ -109,6 +111,7 @@ class Fitting:
             model.energy.to("cpu")
         if len(windows) < _FEW_WINDOWS:
             # What was held out has done its service; with few years the point forecast needs them all.
+            windows.errors = None
             model.anchor = recipe.anchor.fit(windows, np.arange(len(windows)))
         return model
 
@@ -156,7 +159,7 @@ class Fitting:
             sums=limits[1],
             exists=windows.exists,
             scale=channel_scale(known),
-            tail=tail(self.dataset, recipe.window.reach + recipe.horizon),
+            tail=tail(self.dataset, looked_back(windows, anchor) + recipe.horizon),
             shapes=shapes,
             # Agents wander: where they have been says little of where they may be.
             health=None if known.layout.kind == "trajectory" else Health.of(windows.dataset),

@@ -21,6 +21,7 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.files import read_json, read_tensors, write_json, write_tensors, write_text
 from rheos.data.anchor.base import FittedAnchor
+from rheos.data.anchor.recent import follow
 from rheos.data.bounds import Bounds
 from rheos.data.circle import Circle
 from rheos.data.codec import Chain, Fitted
@@ -164,6 +165,10 @@ class FittedModel:
 
     def source(self, dataset: Dataset) -> WindowSource:
         """Windows of other data of the same layout."""
+        return follow(self.bare_source(dataset), self.anchor)
+
+    def bare_source(self, dataset: Dataset) -> WindowSource:
+        """As :meth:`source`, without what the anchor's recent errors say."""
         return WindowSource(self.circle.lift(dataset), self.recipe.window, self.codec)
 
     @property

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pydantic import Field
+
 from rheos.core.method import Method
 from rheos.data.anchor.rhythm import Rhythm
 from rheos.data.anchor.unrest import Unrest, unrest
@@ -24,6 +26,7 @@ CHUNK_BYTES = 64 * 2**20
 _CELL_FLOOR = 0.05
 _RHYTHM_WINDOWS = 3000
 _UNREST_WINDOWS, UNREST_BLOCKS = 2000, 6
+_MOST_ERROR_BYTES = 2**30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +37,13 @@ class FittedAnchor(ABC):
         scale: `(F, *features)` float32, positive.
         rhythm: ratio of the future's scale by phase of a cycle; None where there is no cycle.
         unrest: its ratio by what a window's history was like; None where that tells nothing.
+        memory: half-life, in windows, of the recent errors that are followed; 0: none are.
     """
 
     scale: np.ndarray
     rhythm: Rhythm | None = None
     unrest: Unrest | None = None
+    memory: float = 0.0
 
     @abstractmethod
     def future(self, batch: WindowBatch) -> np.ndarray:
@@ -53,12 +58,15 @@ class FittedAnchor(ABC):
         frames = batch.history.shape[1]
         last = last_observed(batch.history)[:, None]
         history = np.broadcast_to(last, batch.history.shape)
-        center = np.concatenate([history, self.future(batch)], axis=1).astype(np.float32)
+        future, spread = self.future(batch), self.spread(batch)
+        if batch.recent:
+            future, spread = future + spread * batch.recent["level"], spread * batch.recent["spread"]
+        center = np.concatenate([history, future], axis=1).astype(np.float32)
         past = np.broadcast_to(self.scale[:frames], history.shape)
-        return center, np.concatenate([past, self.spread(batch)], axis=1)
+        return center, np.concatenate([past, spread], axis=1)
 
     def spread(self, batch: WindowBatch) -> np.ndarray:
-        """The scale of the future frames, float32 `(b, S, *features)`."""
+        """The scale of the future frames, recent errors apart, float32 `(b, S, *features)`."""
         scale = np.broadcast_to(self.scale[batch.history.shape[1] :], batch.future.shape)
         for ratio in (self.rhythm, self.unrest):
             scale = scale if ratio is None else scale * ratio(batch)
@@ -69,19 +77,27 @@ class FittedAnchor(ABC):
         rhythm = self.rhythm
         of_rhythm = {} if rhythm is None else {"rhythm_columns": rhythm.columns, "rhythm_ratio": rhythm.ratio}
         of_unrest = {} if self.unrest is None else self.unrest.to_arrays()
-        return {"scale": self.scale, **of_rhythm, **of_unrest, **self.numbers()}
+        memory = {"memory": np.array(self.memory)} if self.memory else {}
+        return {"scale": self.scale, **memory, **of_rhythm, **of_unrest, **self.numbers()}
 
 
 class Anchor(Method, ABC):
-    """Base of anchors: the configuration that `fit` turns into a :class:`FittedAnchor`."""
+    """Base of anchors: the configuration that `fit` turns into a :class:`FittedAnchor`.
+
+    Attributes:
+        memory: half-life, in windows, of the anchor's recent errors, by which series' forecasts are moved and
+            their spread is set; 0: none are looked at.
+    """
+
+    memory: float = Field(default=20.0, ge=0)
 
     @abstractmethod
     def measure(self, source: WindowSource, indices: np.ndarray) -> FittedAnchor:
-        """Measure all but the rhythm, see :meth:`fit`."""
+        """Measure all but rhythm, unrest and memory, see :meth:`fit`."""
 
     @abstractmethod
     def rebuild(self, scale: np.ndarray, numbers: dict[str, np.ndarray]) -> FittedAnchor:
-        """Restore all but the rhythm, see :meth:`restore`."""
+        """Restore all but rhythm, unrest and memory, see :meth:`restore`."""
 
     def fit(self, source: WindowSource, indices: np.ndarray) -> FittedAnchor:
         """Measure on the training windows.
@@ -96,18 +112,21 @@ class Anchor(Method, ABC):
         fitted = replace(fitted, rhythm=Rhythm.measure(source, batches, fitted.future, scale))
         if len(source.features) > 1:
             return fitted  # cells are many, and their errors go together
-        return replace(fitted, unrest=_unrest(source, scattered(indices, _UNREST_WINDOWS), fitted))
+        followed = self.memory if error_bytes(source) <= _MOST_ERROR_BYTES else 0.0
+        unrest = _unrest(source, scattered(indices, _UNREST_WINDOWS), fitted)
+        return replace(fitted, unrest=unrest, memory=followed)
 
     def restore(self, arrays: dict[str, np.ndarray]) -> FittedAnchor:
         """Rebuild what `to_arrays` of an anchor fitted with this configuration gave."""
         rest = dict(arrays)
         scale, rhythm, unrest = rest.pop("scale"), None, None
+        memory = float(rest.pop("memory", 0.0))
         if "rhythm_ratio" in rest:
             rhythm = Rhythm(columns=rest.pop("rhythm_columns"), ratio=rest.pop("rhythm_ratio"))
         if "unrest_power" in rest:
             unrest = Unrest.from_arrays(rest)
             rest = {name: value for name, value in rest.items() if not name.startswith("unrest_")}
-        return replace(self.rebuild(scale, rest), rhythm=rhythm, unrest=unrest)
+        return replace(self.rebuild(scale, rest), rhythm=rhythm, unrest=unrest, memory=memory)
 
 
 def _unrest(source: WindowSource, indices: np.ndarray, fitted: FittedAnchor) -> Unrest | None:
@@ -175,11 +194,22 @@ def window_bytes(source: WindowSource) -> int:
     return 4 * spec.frames * (2 + len(spec.lags)) * int(np.prod(source.features))
 
 
+def error_bytes(source: WindowSource) -> int:
+    """Memory of the errors of every window of a source."""
+    return 4 * source.frames * source.spec.horizon * int(np.prod(source.features))
+
+
 def chunks(source: WindowSource, indices: np.ndarray) -> Iterator[WindowBatch]:
     """The windows in batches of bounded memory."""
-    rows = max(1, CHUNK_BYTES // window_bytes(source))
-    for start in range(0, len(indices), rows):
-        yield source.batch(indices[start : start + rows])
+    for some_of_them in chunks_of(source, indices):
+        yield source.batch(some_of_them)
+
+
+def chunks_of(source: WindowSource, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows, one for a window, in runs of bounded memory."""
+    count = max(1, CHUNK_BYTES // window_bytes(source))
+    for start in range(0, len(rows), count):
+        yield rows[start : start + count]
 
 
 def residual_scale(
