@@ -73,10 +73,6 @@ class WindowSource:
         """Frames of all recordings together."""
         return int(self._length.sum())
 
-    def place(self, sequence: np.ndarray, origin: np.ndarray) -> np.ndarray:
-        """The number of a frame inside its recording among those of all recordings."""
-        return np.asarray(self._offset[sequence] + origin)
-
     @property
     def features(self) -> tuple[int, ...]:
         """Shape of a coded frame."""
@@ -192,6 +188,7 @@ class WindowSource:
             sequence=sequence,
             origin=origin,
             state=state,
+            recent={},
         )
 
     def _rows(self, sequence: np.ndarray, frames: np.ndarray) -> np.ndarray:

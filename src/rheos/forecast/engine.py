@@ -6,7 +6,7 @@ the mean of block 0, which is therefore drawn for every forecast, asked for or n
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 from rheos.calibrate import FittedCalibration
 from rheos.core.errors import InputError
 from rheos.core.keys import Key
+from rheos.data.anchor.recent import carried
 from rheos.data.dataset import Dataset, Recording
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
@@ -140,12 +141,13 @@ class Engine:
         stamp, members = self.stamp(recording, origin), self.members(number)
         own = Continuation(self.model, self.dataset, recording, origin, len(members))
         start, batch = 0, self.window(recording, origin)
+        recent = carried(self._source, batch, len(members))
         while True:
             key = Key.of(self.seed, members, name, f"{stamp}+{start}" if start else stamp)
             values = self._sample(batch, key, self.known(recording, origin + start))
             yield values
             own.add(values)
-            start, batch = start + span, own.window()
+            start, batch = start + span, replace(own.window(), recent=recent)
 
     def stamp(self, recording: int, origin: int) -> str:
         """The stamp of a forecast's first frame, which its random numbers are named after."""

@@ -94,7 +94,7 @@ class Fitting:
         first, second = split(windows, recipe.validation)
         self._require(first, second, shortest)
         anchor = recipe.anchor.fit(windows, first)
-        model = self._untrained(known, limits, anchor, follow(windows, anchor), first)
+        model = self._untrained(known, limits, anchor, follow(windows, anchor, ahead=True), first)
         modes = self._standardize(model, *self._batch(model, windows, some(first, 256)))
         device = _device(recipe.training.device)
         model.denoiser.to(device)

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-
 from pydantic import Field
 
 from rheos.core.method import Method
@@ -26,7 +25,7 @@ CHUNK_BYTES = 64 * 2**20
 _CELL_FLOOR = 0.05
 _RHYTHM_WINDOWS = 3000
 _UNREST_WINDOWS, UNREST_BLOCKS = 2000, 6
-_MOST_ERROR_BYTES = 2**30
+_MOST_ERROR_BYTES = 2**29
 
 
 @dataclass(frozen=True, kw_only=True)
