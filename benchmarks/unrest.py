@@ -44,7 +44,7 @@ def measure(case: skill.Case, data: Path) -> dict:
     batch = windows.batch(some(second, _MOST))
     away = batch.future.astype(np.float64) - anchor.future(batch)
     scores = {
-        name: np.nanmean(_gaussian_crps(away, one.spread(batch)), axis=(0, 1)).tolist()
+        name: np.nanmean(gaussian_crps(away, one.spread(batch)), axis=(0, 1)).tolist()
         for name, one in (("without", replace(anchor, unrest=None)), ("with", anchor))
     }
     powers = [0.0] * len(scores["with"]) if anchor.unrest is None else anchor.unrest.power.tolist()
@@ -52,7 +52,7 @@ def measure(case: skill.Case, data: Path) -> dict:
     return {"variables": list(dataset.layout.channels), "powers": powers, **scores}
 
 
-def _gaussian_crps(away: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def gaussian_crps(away: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """s (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi)), z = away / s (Gneiting and Raftery 2007, eq. 21)."""
     from scipy.stats import norm
 

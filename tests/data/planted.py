@@ -1,6 +1,7 @@
 """Planted errors of windows, codecs, calendar and anchors: (file, line as it is, line gone wrong)."""
 
 UNREST = "tests/data/test_unrest.py"
+_RECENT, _OF_RECENT = "src/rheos/data/anchor/recent.py", "tests/data/test_recent.py"
 _GEOMETRIC = "src/rheos/data/anchor/geometric.py"
 _OF_GEOMETRIC = "tests/data/test_geometric.py"
 _PATCHES = "src/rheos/data/codec/patches.py"
@@ -110,6 +111,35 @@ PLANTED = [
         "(batch.future - fitted.future(batch)) / fitted.spread(batch)",
         "batch.future / fitted.spread(batch)",
         UNREST,
+    ),
+    (_RECENT, "_FIRM_LEVEL + total(seen)", "_FIRM_SPREAD + total(seen)", _OF_RECENT),
+    (_RECENT, "_FIRM_SPREAD + square", "square", _OF_RECENT),
+    (_RECENT, "(error**2, seen)", "(abs(error), seen)", _OF_RECENT),
+    (_RECENT, "np.sqrt((_FIRM", "((_FIRM", _OF_RECENT),
+    (
+        _RECENT,
+        "np.arange(lookback(anchor.memory)) / anchor",
+        "np.arange(lookback(anchor.memory)) * anchor",
+        _OF_RECENT,
+    ),
+    (_RECENT, "self._stride * np.arange(1, len", "self._stride * np.arange(len", _OF_RECENT),
+    (_RECENT, "out[here] -= weight[-1] * ratio * values", "out[here] -= weight[-1] * values", _OF_RECENT),
+    (_RECENT, "values[before] + ratio * out[before]", "values[before] + out[before]", _OF_RECENT),
+    (_RECENT, "cycle[1] * -(-known // cycle[1])", "cycle[1] * (known // cycle[1])", _OF_RECENT),
+    (_RECENT, "+ max(source.spec.late.values(), default=0)", "", _OF_RECENT),
+    (
+        _RECENT,
+        "(batch.future - self._anchor.future(batch))",
+        "(self._anchor.future(batch) - batch.future)",
+        _OF_RECENT,
+    ),
+    (_RECENT, "if stride_of(source) != source.spec.horizon:", "if False:", _OF_RECENT),
+    (_RECENT, "return back + source.spec.reach", "return source.spec.reach", _OF_RECENT),
+    (
+        "src/rheos/data/anchor/base.py",
+        'future + spread * batch.recent["level"]',
+        'future + batch.recent["level"]',
+        _OF_RECENT,
     ),
     ("src/rheos/data/anchor/unrest.py", "relative ** (2 * power)", "relative**power", UNREST),
     ("src/rheos/data/anchor/unrest.py", "_SURE * gain[best]", "0 * gain[best]", UNREST),
