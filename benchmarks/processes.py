@@ -34,6 +34,8 @@ SEEDS, MORE, FIRST = 3, 6, 4
 """Seeds of an arm, and of each of the first four, which differ little."""
 SERIES = ("network.width=32", "network.depth=2", "network.heads=2", "block=25", "anchor.memory=0")
 """A small network, and the anchor alone: most of this was measured before it followed its recent errors."""
+WHOLE, _OF_FLOORS = "_whole", 3
+"""How a study with the default network is named, and how many arms it has: those of floors alone."""
 FIELD = ("network.base=8", "network.multipliers=[1,2]", "training.batch=16", "block=10")
 ALWAYS = ("calibration=none",)
 
@@ -45,8 +47,8 @@ ARMS: dict[str, tuple[str, ...]] = {
     for words in (
         (),
         (_PLAIN,),
-        ("process=rectified_flow",),
         (_LESS,),
+        ("process=rectified_flow",),
         (_DIFFUSED,),
         (_PLAIN, _DIFFUSED),
         (_BARE,),
@@ -90,7 +92,9 @@ class Study:
     arms: int = len(ARMS)
 
 
-def _of_skill(name: str, passed_over: int, steps: int, arms: int = len(ARMS)) -> Study:
+def _of_skill(
+    name: str, passed_over: int, steps: int, network: tuple[str, ...] = SERIES, arms: int = len(ARMS)
+) -> Study:
     """A set of `skill` without its last frames: those scored there, and as many before them."""
     case = skill.CASES[name]
 
@@ -100,9 +104,9 @@ def _of_skill(name: str, passed_over: int, steps: int, arms: int = len(ARMS)) ->
         given = dict(options(None, list(case.words)))
         return read(f"{folder / case.file}{case.part}", reading(given)).until(passed_over)
 
-    words = (*case.words, *SERIES, f"holdout={case.holdout}", f"training.steps={steps}", "training.checks=2")
+    words = (*case.words, *network, f"holdout={case.holdout}", f"training.steps={steps}", "training.checks=2")
     note = f"{case.note}; the last {passed_over} frames are passed over"
-    return Study(data, case.horizon, words, note, arms=arms)
+    return Study(data, case.horizon, words, note, members=25 if network is SERIES else 50, arms=arms)
 
 
 STUDIES = {
@@ -123,6 +127,7 @@ STUDIES = {
         arms=9,
     ),
     "nyc_taxi": _of_skill("nyc_taxi", 2688, 600, arms=4),
+    f"vic_elec{WHOLE}": _of_skill("vic_elec", 2688, 1500, ("anchor.memory=0",), _OF_FLOORS),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t
 
-from benchmarks.processes import ARMS, DEFAULT
+from benchmarks.processes import ARMS, DEFAULT, WHOLE
 from rheos.core.files import read_json, write_text
 from rheos.score.bootstrap import skill
 
@@ -81,6 +81,7 @@ FLOORS = {"0.7": ("process.floor=0.7",), "0.5": ()}
 
 def section(studies: list[Study]) -> str:
     """The section of the page."""
+    small, whole = by_network(studies)
     members = ", ".join(f"{s['name']} {s['members']}" for s in studies)
     lines = [
         "## Processes",
@@ -99,9 +100,12 @@ def section(studies: list[Study]) -> str:
         "",
         f"Members of an ensemble: {members}.",
         "",
-        *_frame_mixing(studies),
-        *_spectra(studies),
-        *_all(studies),
+        "What frame mixing gains over plain diffusion (`process=plain`, floor 1), all else the same:",
+        "",
+        *_frame_mixing(small),
+        *_default_size(whole),
+        *_spectra(small),
+        *_all(small),
         *_told(studies),
         "```sh",
         "python -m benchmarks processes page",
@@ -131,8 +135,6 @@ def _frame_mixing(studies: list[Study]) -> list[str]:
     """Gains of frame mixing over plain diffusion, all else the same."""
     heads = [f"floor {floor}: {score}" for score in SCORES.values() for floor in FLOORS]
     lines = [
-        "What frame mixing gains over plain diffusion (`process=plain`, floor 1), all else the same:",
-        "",
         f"| set | history, anchor | plain: CRPS | {' | '.join(heads)} |",
         "| --- " * 7 + "|",
     ]
@@ -151,6 +153,26 @@ def _frame_mixing(studies: list[Study]) -> list[str]:
             cells = " | ".join(str(pooled(one)) if len(one) == len(rows) else "" for one in columns)
             lines.append(f"| mean of {len(rows)} sets | {shared} |  | {cells} |")
     return [*lines, ""]
+
+
+def _default_size(studies: list[Study]) -> list[str]:
+    """The same with the default network, and floors against each other."""
+    if not studies:
+        return []
+    lines = ["The same with the default network and more steps, floor 0.7 against 0.5 below:", ""]
+    lines += _frame_mixing(studies)
+    for study in studies:
+        told = (f"{gain(study, 'process.floor=0.7', DEFAULT, score)} in {SCORES[score]}" for score in SCORES)
+        lines.append(f"- {study['name']}, floor 0.7 against 0.5: {', '.join(told)}.")
+    return [*lines, ""]
+
+
+def by_network(studies: Iterable[Study]) -> tuple[list[Study], list[Study]]:
+    """Studies with small networks, and those with the default one."""
+    small, whole = [], []
+    for study in studies:
+        (whole if study["name"].endswith(WHOLE) else small).append(study)
+    return small, whole
 
 
 def _spectra(studies: list[Study]) -> list[str]:
@@ -263,7 +285,8 @@ def write_guide(results: Path, page: Path) -> None:
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     if studies:
-        write_text(page, "\n".join([before + BEGIN, "", *guide(studies), "", END + after]))
+        small, _ = by_network(studies)
+        write_text(page, "\n".join([before + BEGIN, "", *guide(small), "", END + after]))
 
 
 def kept(results: Path) -> list[Study]:

@@ -96,6 +96,19 @@ def test_frame_mixing_is_compared_with_plain_diffusion_all_else_the_same():
     assert "diffused" not in text.partition("What frame mixing gains")[2].partition("Spectra")[0]
 
 
+def test_studies_with_the_default_network_have_a_table_of_their_own():
+    large = {**FLOW, "name": f"flow{processes.WHOLE}"}
+    text = processes_page.section([FLOW, large, TAXI])
+    first, _, second = text.partition("Spectra")[0].partition("The same with the default network")
+    assert "| flow | clean history |" in first
+    assert "| mean of 2 sets | clean history |" in first
+    assert "flow_whole | clean" not in first
+    assert "| flow_whole | clean history |" in second
+    told = [str(processes_page.gain(FLOW, "process.floor=0.7", "default", score)) for score in SCORES]
+    assert f"- flow_whole, floor 0.7 against 0.5: {told[0]} in CRPS, {told[1]} in energy score." in second
+    assert "The same with the default network" not in processes_page.section([FLOW, TAXI])
+
+
 def test_spectra_are_of_fields_alone_and_every_arm_has_its_row():
     text = processes_page.section([FLOW, TAXI])
     spectra = text.partition("Spectra on flow")[2].partition("Every recipe")[0]
@@ -127,13 +140,14 @@ def test_the_guide_on_its_page_is_that_of_the_kept_figures(tmp_path):
     page.write_text(text, encoding="utf-8")
     processes_page.write_guide(ROOT / "benchmarks" / "results", page)
     assert page.read_text(encoding="utf-8") == text
-    assert all(
-        line in text for line in processes_page.guide(processes_page.kept(ROOT / "benchmarks" / "results"))
-    )
+    small, _ = processes_page.by_network(processes_page.kept(ROOT / "benchmarks" / "results"))
+    assert all(line in text for line in processes_page.guide(small))
+    assert "vic_elec_whole" not in text.partition(processes_page.BEGIN)[2]
 
 
 def test_what_the_guide_says_in_words_is_what_was_measured():
-    by_name = {one["name"]: one for one in processes_page.kept(ROOT / "benchmarks" / "results")}
+    every = {one["name"]: one for one in processes_page.kept(ROOT / "benchmarks" / "results")}
+    by_name = {name: one for name, one in every.items() if not name.endswith(processes.WHOLE)}
     less, flow, diffused = "process.floor=0.7", "process=rectified_flow", "process.history=diffused"
 
     def verdict(name, arm, rival, score="crps"):
@@ -149,6 +163,11 @@ def test_what_the_guide_says_in_words_is_what_was_measured():
         assert verdict(name, flow, PLAIN) == "not told apart"
         assert verdict(name, less, PLAIN) != "worse"
         assert name == "vic_elec" or verdict(name, less, "default") == "not told apart"
+    whole = every["vic_elec_whole"]
+    assert all(processes_page.gain(whole, "default", PLAIN, score).verdict == "better" for score in SCORES)
+    assert all(
+        processes_page.gain(whole, less, rival).verdict == "not told apart" for rival in (PLAIN, "default")
+    )
     over = [processes_page.gain(one, less, PLAIN) for one in by_name.values()]
     assert processes_page.pooled(over).verdict == "better"
     assert verdict("turbulence", "anchor=none", "default") == "worse"
