@@ -3,6 +3,7 @@
 from rheos.data.anchor.advection import Advection
 from rheos.data.anchor.base import Anchor, FittedAnchor
 from rheos.data.anchor.damped_anomaly import DampedAnomaly
+from rheos.data.anchor.forecast_column import ForecastColumn
 from rheos.data.anchor.geometric import Geometric
 from rheos.data.anchor.none import NoAnchor
 from rheos.data.anchor.persistence import Persistence
@@ -17,6 +18,7 @@ ANCHORS: tuple[type[Anchor], ...] = (
     Ridge,
     Geometric,
     Advection,
+    ForecastColumn,
 )
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Anchor",
     "DampedAnomaly",
     "FittedAnchor",
+    "ForecastColumn",
     "Geometric",
     "NoAnchor",
     "Persistence",

@@ -75,6 +75,11 @@ class FittedAnchor(ABC):
 class Anchor(Method, ABC):
     """Base of anchors: the configuration that `fit` turns into a :class:`FittedAnchor`."""
 
+    @property
+    def forecasts(self) -> dict[str, str]:
+        """The column known ahead that forecasts a target, by the target's name."""
+        return {}
+
     @abstractmethod
     def measure(self, source: WindowSource, indices: np.ndarray) -> FittedAnchor:
         """Measure all but the rhythm, see :meth:`fit`."""
