@@ -3,6 +3,8 @@
 UNREST = "tests/data/test_unrest.py"
 _GEOMETRIC = "src/rheos/data/anchor/geometric.py"
 _OF_GEOMETRIC = "tests/data/test_geometric.py"
+_COLUMN = "src/rheos/data/anchor/forecast_column.py"
+_OF_COLUMN = "tests/data/test_forecast_column.py"
 _PATCHES = "src/rheos/data/codec/patches.py"
 _OF_PATCHES = "tests/data/test_patches.py"
 _CODER = "src/rheos/data/codec/coder.py"
@@ -629,4 +631,33 @@ PLANTED = [
         "history[None, -self.reach :]",
         "history[None, : self.reach - 1]",
     ),
+    (
+        _COLUMN,
+        "self.weights[..., :-1]).sum(-1) + self.weights[..., -1]",
+        "self.weights[..., :-1]).sum(-1)",
+        _OF_COLUMN,
+    ),
+    (_COLUMN, "return known[..., 0] + correction", "return known[..., 0] - correction", _OF_COLUMN),
+    (_COLUMN, "newest(batch.history - past)", "newest(batch.history)", _OF_COLUMN),
+    (_COLUMN, "there = np.take_along_axis(past,", "there = np.take_along_axis(batch.history,", _OF_COLUMN),
+    (_COLUMN, "whole[..., -1, -1], leave_out(moments, penalties)[0]", "0.0, whole[..., -1, -1]", _OF_COLUMN),
+    (_COLUMN, "in_units.sum(1).argmin(0)", "in_units.sum(1).argmax(0)", _OF_COLUMN),
+    (_COLUMN, "given = np.isfinite(self.column.future(batch))", "given = True", _OF_COLUMN),
+    (_COLUMN, "np.where(named, column.scale, otherwise.scale)", "column.scale", _OF_COLUMN),
+    (_COLUMN, "fit(source.without(hidden), indices)", "fit(source, indices)", _OF_COLUMN),
+    ("src/rheos/data/forecasts.py", "layout.known_future.index(column)]", "place]", _OF_COLUMN),
+    (
+        "src/rheos/data/window_source.py",
+        "coded[:, step:][np.isnan(values[:, :-step])] = np.nan",
+        "coded[:, step:][np.isnan(values[:, step:])] = np.nan",
+        _OF_COLUMN,
+    ),
+    (
+        "src/rheos/data/window_source.py",
+        "ahead = self._coded_forecasts(ahead, state)",
+        "ahead = self._coded_forecasts(ahead, state, past=True)",
+        _OF_COLUMN,
+    ),
+    ("src/rheos/data/window_source.py", "(ended or not absent[:, number].all())", "ended", _OF_COLUMN),
+    ("src/rheos/data/window_source.py", "(ended or not absent[:, number].all())", "True", _OF_COLUMN),
 ]

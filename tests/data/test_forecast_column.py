@@ -16,7 +16,7 @@ from rheos.data.anchor.penalty import leave_out, solve
 from rheos.data.codec import Increments, Log, Scale
 from rheos.data.codec.chain import Chain
 from rheos.data.dataset import Dataset, Layout, Recording
-from rheos.data.forecasts import require_forecasts
+from rheos.data.forecasts import forecast_frames
 from rheos.data.window_source import WindowSource, to_context
 from rheos.data.windows import WindowSpec
 from rheos.denoise.oracle import GaussianOracle
@@ -90,6 +90,17 @@ def test_a_perfect_forecast_is_what_comes_in_whatever_units(codec):
     np.testing.assert_allclose(raw[..., 0], known[at, 0], rtol=1e-5)
 
 
+def test_each_column_stands_in_the_place_of_its_target():
+    dataset = data(np.zeros((3, 2)), np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 6.0]]))
+    (recording,) = dataset.recordings
+    crossed = forecast_frames(recording, dataset.layout, {"other": "load_forecast", "load": "plan"})
+    assert np.array_equal(crossed, [[2.0, 1.0], [np.nan, 3.0], [6.0, 5.0]], equal_nan=True)
+    alone = forecast_frames(recording, dataset.layout, {"other": "plan"})
+    assert np.array_equal(alone[:, 1], [2.0, np.nan, 6.0], equal_nan=True)
+    assert np.isnan(alone[:, 0]).all()
+    assert forecast_frames(recording, dataset.layout, {}).shape == (3, 0)
+
+
 def test_an_increment_across_a_gap_of_the_forecast_is_no_forecast():
     known = columns(200)
     known[100, 0] = np.nan
@@ -157,7 +168,7 @@ def test_the_correction_is_that_of_the_normal_equations_and_its_scale_of_blocks_
 
 
 def test_errors_that_cannot_be_foreseen_are_left_as_they_are():
-    """Of white errors nothing is known: 9 of 10 seeds leave the column alone, the others nearly."""
+    """White errors, of spread 0.045 in coded units: 8 of these 10 seeds leave the column as it is."""
     kept = []
     for seed in range(10):
         known = columns(800, seed)
@@ -165,8 +176,8 @@ def test_errors_that_cannot_be_foreseen_are_left_as_they_are():
         source = source_of(data(values, known, channels=("load",)))
         weights = ForecastColumn(of=OF).fit(source, everything(source)).column.weights
         kept.append(not weights.any())
-        assert np.abs(weights[..., 1]).max() < 0.15
-    assert sum(kept) >= 6
+        assert np.abs(weights).max() < 0.005
+    assert sum(kept) >= 7
 
 
 def holed(seed=0):
@@ -285,13 +296,15 @@ def test_mistakes_get_a_sentence(mistake):
         past=("felt",),
     )
     with pytest.raises(InputError, match=r"^anchor\.of\.") as found:
-        require_forecasts(forecasts, layout)
+        ForecastColumn(of=forecasts).require(layout)
     assert words in str(found.value)
 
 
 def test_fields_and_columns_without_values_get_a_sentence():
+    with pytest.raises(InputError, match=r"anchor=forecast has no column; give anchor\.of\.TARGET=COLUMN"):
+        ForecastColumn().require(Layout(channels=("load",)))
     with pytest.raises(InputError, match="takes columns of a table, and the data are a field"):
-        require_forecasts(OF, Layout(kind="field", channels=("load",)))
+        ForecastColumn(of=OF).require(Layout(kind="field", channels=("load",)))
     dataset = of_law(300)
     known = dataset.recordings[0].known_future.copy()
     known[:, 0] = np.nan

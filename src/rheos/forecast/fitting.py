@@ -20,7 +20,6 @@ from rheos.data.anchor.base import FittedAnchor, some
 from rheos.data.bounds import Bounds
 from rheos.data.circle import Circle
 from rheos.data.dataset import Dataset, Recording
-from rheos.data.forecasts import require_forecasts
 from rheos.data.late import require_late
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
@@ -119,7 +118,7 @@ class Fitting:
         sums = Sums.of(known.layout.channels, self.recipe.sums, channel_scale(known))
         self.recipe.grouped(known.layout.channels)
         require_late(self.recipe.late, known.layout)
-        require_forecasts(self.recipe.anchor.forecasts, known.layout)
+        self.recipe.anchor.require(known.layout)
         sums.require(known)
         return bounds, sums
 

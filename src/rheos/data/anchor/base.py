@@ -17,6 +17,7 @@ import numpy as np
 from rheos.core.method import Method
 from rheos.data.anchor.rhythm import Rhythm
 from rheos.data.anchor.unrest import Unrest, unrest
+from rheos.data.dataset import Layout
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 
@@ -79,6 +80,13 @@ class Anchor(Method, ABC):
     def forecasts(self) -> dict[str, str]:
         """The column known ahead that forecasts a target, by the target's name."""
         return {}
+
+    def require(self, layout: Layout) -> None:
+        """Check before any work that the anchor can be fitted on data of this layout.
+
+        Raises:
+            InputError: it names what is not there.
+        """
 
     @abstractmethod
     def measure(self, source: WindowSource, indices: np.ndarray) -> FittedAnchor:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field
 
 from rheos.core.errors import InputError
 from rheos.data.anchor.base import (
@@ -30,6 +30,8 @@ from rheos.data.anchor.penalty import forward, leave_out, solve
 from rheos.data.anchor.persistence import Persistence
 from rheos.data.anchor.ridge import Ridge
 from rheos.data.anchor.seasonal import Seasonal
+from rheos.data.dataset import Layout
+from rheos.data.forecasts import require_forecasts
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 
@@ -66,17 +68,20 @@ class ForecastColumn(Anchor):
     otherwise: Rule = Ridge()
     most_windows: int = Field(default=12000, ge=1)
 
-    @field_validator("of")
-    @classmethod
-    def _some_are_named(cls, of: dict[str, str]) -> dict[str, str]:
-        if not of:
-            raise ValueError("no target is named; give anchor.of.TARGET=COLUMN")
-        return of
-
     @property
     def forecasts(self) -> dict[str, str]:
         """As the field `of` says."""
         return dict(self.of)
+
+    def require(self, layout: Layout) -> None:
+        """Check that the columns can forecast the targets.
+
+        Raises:
+            InputError: none is named, or see :func:`rheos.data.forecasts.require_forecasts`.
+        """
+        if not self.of:
+            raise InputError("anchor=forecast has no column; give anchor.of.TARGET=COLUMN.")
+        require_forecasts(self.of, layout)
 
     def fit(self, source: WindowSource, indices: np.ndarray) -> "FittedForecastColumn":
         """As :meth:`measure`: columns and rule have their own rhythm and unrest."""
