@@ -12,6 +12,7 @@ from rheos.data.anchor import (
     ForecastColumn,
     Geometric,
     NoAnchor,
+    Perceptron,
     Persistence,
     Ridge,
     Seasonal,
@@ -55,8 +56,8 @@ def noisy(shape=(300, 2), seed=0, missing=0.0):
 
 
 def test_every_anchor_is_tried():
-    # Those of trajectories, of moving fields and of columns have tests of their own.
-    others = {Geometric, Advection, ForecastColumn}
+    # Those of trajectories, of moving fields, of columns and what is trained have tests of their own.
+    others = {Geometric, Advection, ForecastColumn, Perceptron}
     assert {type(config) for config in CONFIGS} | others == set(ANCHORS)
 
 

@@ -201,6 +201,7 @@ def test_where_there_is_no_forecast_a_rule_that_never_saw_it_stands_in(otherwise
     bare = data(bare.values, bare.known_future[:, 1:], names=("plan",))
     plain = WindowSource(bare, WindowSpec(**dict(source.spec) | {"forecasts": {}}), Scale().fit(bare))
     rule_center, rule_scale = otherwise.fit(plain, training)(plain.batch(test))
+    np.testing.assert_allclose(fitted.scale[:, 1], fitted.otherwise.scale[:, 1])
     gone = np.isnan(batch.forecast)
     assert gone[:, HISTORY:, 1].all()
     np.testing.assert_allclose(center[gone], rule_center[gone], atol=1e-5)

@@ -6,6 +6,7 @@ from rheos.data.anchor.damped_anomaly import DampedAnomaly
 from rheos.data.anchor.forecast_column import ForecastColumn
 from rheos.data.anchor.geometric import Geometric
 from rheos.data.anchor.none import NoAnchor
+from rheos.data.anchor.perceptron import Perceptron
 from rheos.data.anchor.persistence import Persistence
 from rheos.data.anchor.ridge import Ridge
 from rheos.data.anchor.seasonal import Seasonal
@@ -19,6 +20,7 @@ ANCHORS: tuple[type[Anchor], ...] = (
     Geometric,
     Advection,
     ForecastColumn,
+    Perceptron,
 )
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "ForecastColumn",
     "Geometric",
     "NoAnchor",
+    "Perceptron",
     "Persistence",
     "Ridge",
     "Seasonal",

@@ -139,6 +139,11 @@ def _unrest(source: WindowSource, indices: np.ndarray, fitted: FittedAnchor) -> 
     return Unrest.measure(np.concatenate(size), np.concatenate(square), np.concatenate(count), of_time)
 
 
+def after(start: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin so, by the rest of their names."""
+    return {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}
+
+
 def newest(history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The last observed value of each entry `(b, *features)`, NaN where none is, and its frame."""
     frames = history.shape[1]

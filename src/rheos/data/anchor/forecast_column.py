@@ -18,6 +18,7 @@ from rheos.core.errors import InputError
 from rheos.data.anchor.base import (
     Anchor,
     FittedAnchor,
+    after,
     blocks_of,
     chunks,
     history_squares,
@@ -27,6 +28,7 @@ from rheos.data.anchor.base import (
 )
 from rheos.data.anchor.damped_anomaly import DampedAnomaly
 from rheos.data.anchor.penalty import forward, leave_out, solve
+from rheos.data.anchor.perceptron import Perceptron
 from rheos.data.anchor.persistence import Persistence
 from rheos.data.anchor.ridge import Ridge
 from rheos.data.anchor.seasonal import Seasonal
@@ -37,7 +39,7 @@ from rheos.data.windows import WindowBatch
 
 # YAML reads `2020` as a number.
 Name = Annotated[str, BeforeValidator(str)]
-Rule = Annotated[Ridge | Seasonal | Persistence | DampedAnomaly, Field(discriminator="kind")]
+Rule = Annotated[Ridge | Perceptron | Seasonal | Persistence | DampedAnomaly, Field(discriminator="kind")]
 
 _BLOCKS = 6
 _NO = 1e6  # a penalty under which a feature weighs nothing
@@ -105,8 +107,8 @@ class ForecastColumn(Anchor):
         """The inverse of `numbers`."""
         return FittedForecastColumn(
             scale=scale,
-            column=_Column().restore(_of("column.", numbers)),
-            otherwise=self.otherwise.restore(_of("otherwise.", numbers)),
+            column=_Column().restore(after("column.", numbers)),
+            otherwise=self.otherwise.restore(after("otherwise.", numbers)),
             hidden=numbers["hidden"],
         )
 
@@ -143,10 +145,6 @@ class FittedForecastColumn(FittedAnchor):
         parts = {"column.": self.column, "otherwise.": self.otherwise}
         named = {f"{start}{name}": v for start, part in parts.items() for name, v in part.to_arrays().items()}
         return {"hidden": self.hidden, **named}
-
-
-def _of(start: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}
 
 
 class _Column(Anchor):
