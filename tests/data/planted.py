@@ -674,7 +674,6 @@ PLANTED = [
     (_PERCEPTRON, "net=member(nets, blocks)", "net=member(nets, 0)", _OF_PERCEPTRON),
     (_PERCEPTRON, "self.share[:, None] * self.unit *", "self.share[:, None] *", _OF_PERCEPTRON),
     (_PERCEPTRON, "- ridge.future(batch)) / unit", "- ridge.future(batch)) * unit", _OF_PERCEPTRON),
-    (_PERCEPTRON, "ridge.plan.build(ridge.gaps.fill(batch),", "ridge.plan.build(batch,", _OF_PERCEPTRON),
     (_PERCEPTRON, "(unit * gain).astype", "unit.astype", _OF_PERCEPTRON),
     (_PERCEPTRON, "of_each(wanted - used * answered)", "of_each(wanted - answered)", _OF_PERCEPTRON),
     (_PERCEPTRON, "(z - middle) * inverse", "(z - middle)", _OF_PERCEPTRON),

@@ -13,9 +13,9 @@ import torch
 from torch.nn import functional
 
 from rheos.core.errors import InputError
-from rheos.data.anchor import ForecastColumn, Perceptron, Ridge, leaving_out
+from rheos.data.anchor import ForecastColumn, Perceptron, Ridge, leaving_out, perceptron
 from rheos.data.anchor.leaving_out import Perceptrons, Rows, Schooling, left_out, member, train
-from rheos.data.anchor.perceptron import _gain
+from rheos.data.anchor.perceptron import _gain, _standard
 from rheos.data.codec import Scale
 from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.window_source import WindowSource
@@ -256,6 +256,32 @@ def test_they_stop_where_a_share_of_them_served_the_blocks_left_out_best(monkeyp
     answers = train(learned, rows, replace(HOW, steps=400))
     torch.testing.assert_close(answers, left_out(learned, rows))
     assert (answers - rows.target).square().mean() < 0.5 * rows.target.var()
+
+
+def test_what_is_missing_is_not_taken_for_nothing():
+    """Half of the targets are missing, the others 1: answers go to 1, not to a half."""
+    rows = rows_of()
+    target = torch.ones_like(rows.target)
+    target[::2] = torch.nan
+    nets = Perceptrons(3, 4, 6, 2, 2).to(F64)
+    answers = train(nets, replace(rows, target=target, variable=0 * rows.variable), replace(HOW, steps=300))
+    assert answers.mean() > 0.9
+
+
+def test_the_one_that_saw_all_is_kept(monkeypatch):
+    kept = []
+    monkeypatch.setattr(
+        perceptron, "member", lambda nets, n: kept.append((n, len(nets.first))) or member(nets, n)
+    )
+    source = source_of(of_tent(200))
+    Perceptron(steps=2).fit(source, everything(source))
+    assert kept == [(3, 4)]
+
+
+def test_features_are_in_standard_units_and_none_is_far_off():
+    z = np.array([[[3.0, 100.0, -9.0]]])
+    found = _standard(z, np.array([1.0, 0.0, 1.0]), np.array([2.0, 0.1, 0.0]))
+    assert found.tolist() == [[[4.0, 5.0, 0.0]]]
 
 
 def test_the_share_and_the_gain_by_hand():
