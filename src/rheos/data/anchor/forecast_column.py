@@ -96,7 +96,7 @@ class ForecastColumn(Anchor):
             InputError: a column never forecasts its target.
         """
         layout = source.dataset.layout
-        hidden = np.array([layout.known_future.index(column) for column in set(self.of.values())])
+        hidden = np.array([layout.known_future.index(column) for column in sorted({*self.of.values()})])
         column = _Column(correct=self.correct, most_windows=self.most_windows).fit(source, indices)
         otherwise = self.otherwise.fit(source.without(hidden), indices)
         named = np.isin(layout.channels, list(self.of))
