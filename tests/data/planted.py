@@ -4,6 +4,11 @@ UNREST = "tests/data/test_unrest.py"
 _RECENT, _OF_RECENT = "src/rheos/data/anchor/recent.py", "tests/data/test_recent.py"
 _GEOMETRIC = "src/rheos/data/anchor/geometric.py"
 _OF_GEOMETRIC = "tests/data/test_geometric.py"
+_COLUMN = "src/rheos/data/anchor/forecast_column.py"
+_OF_COLUMN = "tests/data/test_forecast_column.py"
+_PERCEPTRON = "src/rheos/data/anchor/perceptron.py"
+_LEAVING_OUT = "src/rheos/data/anchor/leaving_out.py"
+_OF_PERCEPTRON = "tests/data/test_perceptron.py"
 _PATCHES = "src/rheos/data/codec/patches.py"
 _OF_PATCHES = "tests/data/test_patches.py"
 _CODER = "src/rheos/data/codec/coder.py"
@@ -659,4 +664,47 @@ PLANTED = [
         "history[None, -self.reach :]",
         "history[None, : self.reach - 1]",
     ),
+    (
+        _COLUMN,
+        "self.weights[..., :-1]).sum(-1) + self.weights[..., -1]",
+        "self.weights[..., :-1]).sum(-1)",
+        _OF_COLUMN,
+    ),
+    (_COLUMN, "return known[..., 0] + correction", "return known[..., 0] - correction", _OF_COLUMN),
+    (_COLUMN, "newest(batch.history - past)", "newest(batch.history)", _OF_COLUMN),
+    (_COLUMN, "whole[..., -1, -1], leave_out(moments, penalties)[0]", "0.0, whole[..., -1, -1]", _OF_COLUMN),
+    (_COLUMN, "in_units.sum(1).argmin(0)", "in_units.sum(1).argmax(0)", _OF_COLUMN),
+    (_COLUMN, "given = np.isfinite(self.column.future(batch))", "given = True", _OF_COLUMN),
+    (_COLUMN, "np.where(named, column.scale, otherwise.scale)", "column.scale", _OF_COLUMN),
+    (_COLUMN, "fit(source.without(hidden), indices)", "fit(source, indices)", _OF_COLUMN),
+    ("src/rheos/data/forecasts.py", "layout.known_future.index(column)]", "place]", _OF_COLUMN),
+    (
+        "src/rheos/data/window_source.py",
+        "coded[:, step:][np.isnan(values[:, :-step])] = np.nan",
+        "coded[:, step:][np.isnan(values[:, step:])] = np.nan",
+        _OF_COLUMN,
+    ),
+    (
+        "src/rheos/data/window_source.py",
+        "ahead = self._coded_forecasts(ahead, state)",
+        "ahead = self._coded_forecasts(ahead, state, past=True)",
+        _OF_COLUMN,
+    ),
+    ("src/rheos/data/window_source.py", "(ended or not absent[:, number].all())", "ended", _OF_COLUMN),
+    ("src/rheos/data/window_source.py", "(ended or not absent[:, number].all())", "True", _OF_COLUMN),
+    (_LEAVING_OUT, "inside + functional.silu(deeper)", "functional.silu(deeper)", _OF_PERCEPTRON),
+    (_LEAVING_OUT, "self.variable[:, variable][:, :, None]", "0.0", _OF_PERCEPTRON),
+    (_LEAVING_OUT, "(rows.block[chosen] != nets_of)", "(rows.block[chosen] == nets_of)", _OF_PERCEPTRON),
+    (_LEAVING_OUT, "(rows.block[chosen] != nets_of)", "(rows.block[chosen] > -nets_of - 1)", _OF_PERCEPTRON),
+    (_LEAVING_OUT, "[..., None] & seen[chosen]", "[..., None]", _OF_PERCEPTRON),
+    (_LEAVING_OUT, "score, since = float(", "score, since = -float(", _OF_PERCEPTRON),
+    (_LEAVING_OUT, "or since == _PATIENCE", "or since < 0", _OF_PERCEPTRON),
+    (_LEAVING_OUT, "nets.load_state_dict(stage)", "pass", _OF_PERCEPTRON),
+    (_LEAVING_OUT, "one = member(nets, block)", "one = member(nets, -1)", _OF_PERCEPTRON),
+    (_PERCEPTRON, "net=member(nets, blocks)", "net=member(nets, 0)", _OF_PERCEPTRON),
+    (_PERCEPTRON, "self.share[:, None] * self.unit *", "self.share[:, None] *", _OF_PERCEPTRON),
+    (_PERCEPTRON, "- ridge.future(batch)) / unit", "- ridge.future(batch)) * unit", _OF_PERCEPTRON),
+    (_PERCEPTRON, "(unit * gain).astype", "unit.astype", _OF_PERCEPTRON),
+    (_PERCEPTRON, "of_each(wanted - used * answered)", "of_each(wanted - answered)", _OF_PERCEPTRON),
+    (_PERCEPTRON, "(z - middle) * inverse", "(z - middle)", _OF_PERCEPTRON),
 ]

@@ -9,8 +9,10 @@ from rheos.data.anchor import (
     ANCHORS,
     Advection,
     DampedAnomaly,
+    ForecastColumn,
     Geometric,
     NoAnchor,
+    Perceptron,
     Persistence,
     Ridge,
     Seasonal,
@@ -54,8 +56,9 @@ def noisy(shape=(300, 2), seed=0, missing=0.0):
 
 
 def test_every_anchor_is_tried():
-    # Those of trajectories and of moving fields have tests of their own.
-    assert {type(config) for config in CONFIGS} | {Geometric, Advection} == set(ANCHORS)
+    # Those of trajectories, of moving fields, of columns and what is trained have tests of their own.
+    others = {Geometric, Advection, ForecastColumn, Perceptron}
+    assert {type(config) for config in CONFIGS} | others == set(ANCHORS)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=repr)

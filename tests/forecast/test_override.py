@@ -23,8 +23,9 @@ class Outer(BaseModel):
 
 
 def test_words_nest():
-    words = ["a.b=1", "a.c=[x, y]", "roles.T (degC) v1.5=past", "d=true"]
+    words = ["a.b=1", "a.c=[x, y]", "roles.T (degC) v1.5=past", "d=true", "anchor.of.T v1.5=T.f"]
     assert parse_words(words) == {
+        "anchor": {"of": {"T v1.5": "T.f"}},
         "a": {"b": 1, "c": ["x", "y"]},
         "data": {"roles": {"T (degC) v1.5": "past"}},
         "d": True,

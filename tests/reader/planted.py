@@ -114,4 +114,9 @@ PLANTED = [
     ),
     ("src/rheos/data/reader/excel.py", "if len(table)]", "]", "tests/reader/test_excel.py"),
     ("src/rheos/data/reader/excel.py", "if sum(nameless) > 1:", "if False:", "tests/reader/test_excel.py"),
+    (
+        "src/rheos/data/reader/assemble.py",
+        "np.logical_or.accumulate(~absent[::-1])[::-1]",
+        "np.logical_or.accumulate(~absent)",
+    ),
 ]

@@ -208,6 +208,17 @@ def test_roles_and_the_future():
     assert any("'day' was left out" in note for note in reading.notes)
 
 
+def test_what_is_known_ahead_may_be_known_less_far():
+    """A forecast ends before the holidays do; that is no gap."""
+    table = hourly()
+    table["holiday"], table["forecast"] = 1.0, RNG.normal(size=72)
+    table.loc[66:, ["load", "wind (m/s)"]] = np.nan
+    table.loc[70:, "forecast"] = np.nan
+    roles = {"holiday": "known_future", "forecast": "known_future"}
+    (recording,) = read(table, {"roles": roles}).recordings
+    assert np.isfinite(recording.known_future).sum(0).tolist() == [72, 70]
+
+
 def test_precision_is_kept_where_float32_would_lose_it():
     small = RNG.normal(size=50)
     stamps = pd.date_range("2020", periods=50)

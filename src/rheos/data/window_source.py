@@ -5,6 +5,7 @@ codec's state.
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from rheos.core.errors import InputError
 from rheos.data import calendar
 from rheos.data.codec.base import Fitted, State
 from rheos.data.dataset import Dataset, Layout, Recording
+from rheos.data.forecasts import forecast_frames
 from rheos.data.late import delays, hidden
 from rheos.data.windows import WindowBatch, WindowSpec
 
@@ -49,9 +51,11 @@ class WindowSource:
         self._values = _stack([r.values for r in recordings], dtype=None)
         self.exists = np.isfinite(self._values).any(0)
         self.coded_exists = codec.exists(self.exists)
+        layout, named = dataset.layout, spec.forecasts
+        self._forecasts = _stack([forecast_frames(r, layout, named) for r in recordings], dtype=None)
         if codec.pointwise:
-            coded = codec.encode(self._values[None], {})[0]
-            self._values = coded.astype(np.float32)
+            self._values = codec.encode(self._values[None], {})[0].astype(np.float32)
+            self._forecasts = self._coded_forecasts(self._forecasts[None], {})[0].astype(np.float32)
         self._covariates = {
             role: _stack([codec.covariates.encode(role, getattr(r, role)) for r in recordings])
             for role in ("known_future", "past")
@@ -62,7 +66,6 @@ class WindowSource:
         self._calendar_offset = self._offset + spec.frames * np.arange(len(recordings)) + spec.history
         self.errors: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None = None
         self.sequence, self.origin = self._enumerate()
-        layout = dataset.layout
         self._late, self._past_late = (delays(spec.late, names) for names in (layout.channels, layout.past))
 
     def __len__(self) -> int:
@@ -221,9 +224,42 @@ class WindowSource:
         parts = {
             "history": history,
             "future": coming,
+            "forecast": self._forecast(past, future, state),
             "lagged": np.stack(lagged, axis=2) if lagged else none,
         }
         return {name: values.astype(np.float32) for name, values in parts.items()}, state
+
+    def _forecast(self, past: np.ndarray, future: np.ndarray, state: State) -> np.ndarray:
+        """What others forecast of the frames of a window, coded; as many of the past as there are."""
+        before, ahead = self._forecasts[past], self._forecasts[future]
+        if not self.codec.pointwise:
+            before = self._coded_forecasts(before, state, past=True)[:, self.codec.lookback :]
+            ahead = self._coded_forecasts(ahead, state)
+        return np.concatenate([before, ahead], axis=1)
+
+    def _coded_forecasts(self, values: np.ndarray, state: State, *, past: bool = False) -> np.ndarray:
+        """Raw forecasts `(b, f, channels)` as their targets are coded; a code across a gap is missing.
+
+        Raises:
+            InputError: one is no value that the target could have.
+        """
+        if not self.spec.forecasts:
+            return values
+        try:
+            coded = (self.codec.encode_past if past else self.codec.encode)(values, state)
+        except InputError as error:
+            columns = ", ".join(self.spec.forecasts.values())
+            raise InputError(f"anchor=forecast codes {columns} as its target is coded: {error}") from error
+        for step in range(1, self.codec.lookback + 1):
+            coded[:, step:][np.isnan(values[:, :-step])] = np.nan
+        return coded
+
+    def without(self, columns: np.ndarray) -> "WindowSource":
+        """The same windows, some columns of `known_future` taken out, by their numbers; they share memory."""
+        other = copy(self)
+        fewer = np.delete(self._covariates["known_future"], columns, axis=1)
+        other._covariates = {**self._covariates, "known_future": fewer}
+        return other
 
     def valid_times(self, recording: int, origin: int | None = None) -> pd.Index:
         """Stamps of the S future frames of a forecast from an origin (default: the first unobserved)."""
@@ -261,17 +297,24 @@ class WindowSource:
             )
         batch = self.gather(np.array([recording]), np.array([start]))
         stamps = self._stamps(recording, start)
-        self._require_known_future(batch.known_future[0, self.spec.history :], stamps[self.spec.history :])
+        ahead = batch.known_future[0, self.spec.history :]
+        ended = start + self.spec.horizon <= self.dataset.recordings[recording].observed
+        self._require_known_future(ahead, stamps[self.spec.history :], ended)
         features = self._features(stamps)
         return replace(batch, future=np.full_like(batch.future, np.nan), calendar=features[None])
 
-    def _require_known_future(self, values: np.ndarray, stamps: pd.Index) -> None:
-        missing = np.argwhere(~np.isfinite(values))
+    def _require_known_future(self, values: np.ndarray, stamps: pd.Index, ended: bool) -> None:
+        """Raise where a covariate is missing; forecasts may end early or, of what has ended, be absent."""
+        columns = self.dataset.layout.known_future
+        absent = ~np.isfinite(values)
+        for number, column in enumerate(columns):
+            if column in self.spec.forecasts.values() and (ended or not absent[:, number].all()):
+                absent[:, number] = False
+        missing = np.argwhere(absent)
         if len(missing):
-            frame, column = missing[0]
-            columns = self.dataset.layout.known_future
+            frame, number = missing[0]
             raise InputError(
-                f"column {columns[column]!r} must be known ahead but has no value at "
+                f"column {columns[number]!r} must be known ahead but has no value at "
                 f"{stamps[frame]}; fill in the table that `rheos template` writes and add it to the source."
             )
 

@@ -20,6 +20,7 @@ class WindowSpec(BaseModel):
             that they are known for the whole future.
         harmonics: calendar harmonics of the day, the week and the year.
         late: frames by which columns are reported late, by name; those of a window are unknown.
+        forecasts: the column known ahead that forecasts a target, by the target's name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,6 +30,7 @@ class WindowSpec(BaseModel):
     lags: tuple[int, ...] = ()
     harmonics: dict[str, int] = Field(default_factory=lambda: dict(HARMONICS))
     late: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    forecasts: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _lags_are_known(self) -> "WindowSpec":
@@ -63,6 +65,8 @@ class WindowBatch:
         lagged: `(b, F, K, *features)`, the targets `lags[k]` frames before each frame.
         calendar: `(b, F, k)`, finite.
         known_future: `(b, F, k)`.
+        forecast: `(b, F, *features)`, what others forecast of the targets, coded; no channel where no
+            column is named.
         past: `(b, P, k)`.
         static: `(b, k)`.
         state: the codec's state of each window, arrays with leading axis b.
@@ -76,6 +80,7 @@ class WindowBatch:
     lagged: np.ndarray
     calendar: np.ndarray
     known_future: np.ndarray
+    forecast: np.ndarray
     past: np.ndarray
     static: np.ndarray
     sequence: np.ndarray

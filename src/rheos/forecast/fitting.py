@@ -121,6 +121,7 @@ class Fitting:
         sums = Sums.of(known.layout.channels, self.recipe.sums, channel_scale(known))
         self.recipe.grouped(known.layout.channels)
         require_late(self.recipe.late, known.layout)
+        self.recipe.anchor.require(known.layout)
         sums.require(known)
         return bounds, sums
 

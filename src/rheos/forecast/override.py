@@ -18,6 +18,7 @@ Model = TypeVar("Model", bound=BaseModel)
 _BY_COLUMN = {name: ("data", name) for name in BY_COLUMN} | {
     name: (name,) for name in ("bounds", "sums", "late")
 }
+_FORECASTS = "anchor.of."
 _OPENING = ("[", "{", "!")  # of a list or a mapping, which has to close, and of a tag
 _SHORT = {"prior": ("process", "noise"), "times": ("objective", "times")}
 
@@ -47,8 +48,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def parse_words(words: Sequence[str]) -> dict[str, Any]:
     """`["a.b=c", ...]` as a nested dictionary; values are read as YAML, text that is none as text.
 
-    The part after `roles.`, `circular.`, `bounds.` or `sums.` is one column's name, dots and all; `prior` is
-    short for `process.noise` and `times` for `objective.times`.
+    The part after `roles.`, `circular.`, `bounds.`, `sums.` or `anchor.of.` is one column's name, dots and
+    all; `prior` is short for `process.noise` and `times` for `objective.times`.
 
     Raises:
         InputError: a word is not of that form.
@@ -77,6 +78,8 @@ def _value(text: str, word: str) -> Any:
 
 def _path(name: str) -> list[str]:
     """Where in a recipe the name before an equals sign belongs."""
+    if name.startswith(_FORECASTS):
+        return ["anchor", "of", name.removeprefix(_FORECASTS)]
     head, _, rest = name.partition(".")
     if head in _BY_COLUMN and rest:
         return [*_BY_COLUMN[head], rest]

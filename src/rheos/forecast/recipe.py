@@ -228,6 +228,7 @@ class Recipe(BaseModel):
             lags=self.lags,
             harmonics=dict(self.harmonics),
             late=self.late,
+            forecasts=self.anchor.forecasts,
         )
 
 

@@ -3,8 +3,10 @@
 from rheos.data.anchor.advection import Advection
 from rheos.data.anchor.base import Anchor, FittedAnchor
 from rheos.data.anchor.damped_anomaly import DampedAnomaly
+from rheos.data.anchor.forecast_column import ForecastColumn
 from rheos.data.anchor.geometric import Geometric
 from rheos.data.anchor.none import NoAnchor
+from rheos.data.anchor.perceptron import Perceptron
 from rheos.data.anchor.persistence import Persistence
 from rheos.data.anchor.ridge import Ridge
 from rheos.data.anchor.seasonal import Seasonal
@@ -17,6 +19,8 @@ ANCHORS: tuple[type[Anchor], ...] = (
     Ridge,
     Geometric,
     Advection,
+    ForecastColumn,
+    Perceptron,
 )
 
 __all__ = [
@@ -25,8 +29,10 @@ __all__ = [
     "Anchor",
     "DampedAnomaly",
     "FittedAnchor",
+    "ForecastColumn",
     "Geometric",
     "NoAnchor",
+    "Perceptron",
     "Persistence",
     "Ridge",
     "Seasonal",

@@ -18,6 +18,7 @@ from pydantic import Field
 from rheos.core.method import Method
 from rheos.data.anchor.rhythm import Rhythm
 from rheos.data.anchor.unrest import Unrest, unrest
+from rheos.data.dataset import Layout
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 
@@ -90,6 +91,18 @@ class Anchor(Method, ABC):
 
     memory: float = Field(default=20.0, ge=0)
 
+    @property
+    def forecasts(self) -> dict[str, str]:
+        """The column known ahead that forecasts a target, by the target's name."""
+        return {}
+
+    def require(self, layout: Layout) -> None:
+        """Check before any work that the anchor can be fitted on data of this layout.
+
+        Raises:
+            InputError: it names what is not there.
+        """
+
     @abstractmethod
     def measure(self, source: WindowSource, indices: np.ndarray) -> FittedAnchor:
         """Measure all but rhythm, unrest and memory, see :meth:`fit`."""
@@ -111,9 +124,12 @@ class Anchor(Method, ABC):
         fitted = replace(fitted, rhythm=Rhythm.measure(source, batches, fitted.future, scale))
         if len(source.features) > 1:
             return fitted  # cells are many, and their errors go together
-        followed = self.memory if error_bytes(source) <= _MOST_ERROR_BYTES else 0.0
         unrest = _unrest(source, scattered(indices, _UNREST_WINDOWS), fitted)
-        return replace(fitted, unrest=unrest, memory=followed)
+        return replace(fitted, unrest=unrest, memory=self.remembered(source))
+
+    def remembered(self, source: WindowSource) -> float:
+        """The memory, or 0 where the errors of all windows are too many to be kept."""
+        return self.memory if error_bytes(source) <= _MOST_ERROR_BYTES else 0.0
 
     def restore(self, arrays: dict[str, np.ndarray]) -> FittedAnchor:
         """Rebuild what `to_arrays` of an anchor fitted with this configuration gave."""
@@ -142,6 +158,11 @@ def _unrest(source: WindowSource, indices: np.ndarray, fitted: FittedAnchor) -> 
     sequence, origin = np.concatenate(block, axis=1)
     of_time = blocks_of(sequence, origin, UNREST_BLOCKS)
     return Unrest.measure(np.concatenate(size), np.concatenate(square), np.concatenate(count), of_time)
+
+
+def after(start: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin so, by the rest of their names."""
+    return {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}
 
 
 def newest(history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

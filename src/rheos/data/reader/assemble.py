@@ -151,19 +151,21 @@ def _rhythm(rows: list[RawSequence], options: DataOptions, raw: Raw) -> Rhythm |
 
 
 def _check_future(sequence: RawSequence, layout: Layout, origin: str) -> None:
+    """Raise where a future row lacks a covariate that a later one has; some are known further than others."""
     if not layout.known_future:
         return
     seen = np.isfinite(sequence.values).reshape(len(sequence.values), -1).any(1)
     start = int(np.flatnonzero(seen)[-1]) + 1
     absent = np.isnan(sequence.known_future[start:])
+    absent &= np.logical_or.accumulate(~absent[::-1])[::-1]
     if absent.any():
         frame, column = (int(place) for place in np.argwhere(absent)[0])
         of = f" of sequence {sequence.name!r}" if sequence.name else ""
         raise SourceError(
             f"{layout.known_future[column]!r} in {origin!r}{of} has no value at "
             f"{sequence.stamps[start + frame]}, a future "
-            "row in which every known_future column must be filled",
-            advice="fill it in or remove that row and those after it",
+            "row before others that have one",
+            advice="fill it in",
         )
 
 
