@@ -32,8 +32,10 @@ Some defaults were chosen while looking at scores on these very windows (vic_ele
 exchange, ersstv5 and weather; the others not at all), so these rows flatter. What came later (scale by
 phase, limits, the ridge's forward choice) was judged on the frames before these windows; but damped anomalies
 on ersstv5 were looked at on these windows too, calibration was made more doubtful after a first, worse run on
-solar_fl, and the scale that follows a window's history came after a first, worse run on m4_hourly. Five sets
-were measured several times as the code went on, with the defaults of that day.
+solar_fl, and the scale that follows a window's history came after a first, worse run on m4_hourly. That
+anchors follow their recent errors was chosen on the frames before these windows alone. Sets were measured
+several times as the code went on, with the defaults of that day; rows of Rheos are of the newest, those of
+peers of the first time, on the same windows with the same budget.
 """
 
 
