@@ -49,6 +49,7 @@ ARMS: dict[str, tuple[str, ...]] = {
         (_PLAIN,),
         (_LESS,),
         ("process=rectified_flow",),
+        ("process.noise=measured",),
         (_DIFFUSED,),
         (_PLAIN, _DIFFUSED),
         (_BARE,),
@@ -116,7 +117,7 @@ STUDIES = {
         (*SERIES, "holdout=168", "training.steps=200", "training.checks=2"),
         "sea-surface temperature, monthly, half a year ahead",
     ),
-    "vic_elec": _of_skill("vic_elec", 2688, 600, arms=8),
+    "vic_elec": _of_skill("vic_elec", 2688, 600, arms=9),
     "turbulence": Study(
         lambda _: turbulence(frames=300, size=16, trajectories=4, seed=1),
         4,
@@ -124,9 +125,9 @@ STUDIES = {
         "4 flows of 300 frames on 16 x 16 cells, 4 frames ahead",
         members=10,
         windows=5,
-        arms=9,
+        arms=10,
     ),
-    "nyc_taxi": _of_skill("nyc_taxi", 2688, 600, arms=4),
+    "nyc_taxi": _of_skill("nyc_taxi", 2688, 600, arms=5),
     f"vic_elec{WHOLE}": _of_skill("vic_elec", 2688, 1500, ("anchor.memory=0",), _OF_FLOORS),
 }
 

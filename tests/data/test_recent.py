@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rheos
-from rheos.data.anchor import NoAnchor, Persistence, Seasonal
+from rheos.data.anchor import DampedAnomaly, NoAnchor, Perceptron, Persistence, Ridge, Seasonal
 from rheos.data.anchor.recent import carried, follow, lookback, looked_back, stride_of, trailing
 from rheos.data.codec import Scale
 from rheos.data.dataset import Dataset, Layout, Recording
@@ -75,6 +75,18 @@ def test_level_and_spread_are_the_formulas(ahead):
     # Nothing precedes the first windows: they stay as they are.
     assert np.all(wanted[3][0] == 0.0)
     assert np.all(wanted[3][1] == 1.0)
+
+
+@pytest.mark.parametrize("config", [Persistence(), Seasonal(), Ridge(), DampedAnomaly(), Perceptron(steps=1)])
+def test_where_nothing_came_before_forecasts_are_the_anchors(config):
+    """A source no longer than a window's history, or shorter, tells of no recent errors."""
+    source = source_of(walks())
+    anchor = fitted_on(source, config)
+    for frames in (2, HISTORY, HISTORY + 2):
+        short = WindowSource(source_of(walks()[:frames]).dataset, source.spec, source.codec)
+        recent = follow(short, anchor).at(0).recent
+        assert np.all(recent["level"] == 0.0)
+        assert np.all(recent["spread"] == 1.0)
 
 
 def test_center_and_scale_are_moved_by_them():

@@ -95,6 +95,8 @@ class RecentErrors:
 
     def _errors(self, sequence: int, origin: np.ndarray) -> np.ndarray:
         """z of some windows `(b, S, channel)`, NaN where nothing came."""
+        if len(origin) == 0:
+            return np.zeros((0, self._source.spec.horizon, *self._source.features), np.float32)
         batch = self._source.bare(np.full(len(origin), sequence), origin)
         error = (batch.future - self._anchor.future(batch)) / self._anchor.spread(batch)
         return np.asarray(np.clip(error, -_WIDEST, _WIDEST), np.float32)
