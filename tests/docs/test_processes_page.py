@@ -171,6 +171,9 @@ def test_what_the_guide_says_in_words_is_what_was_measured():
     over = [processes_page.gain(one, less, PLAIN) for one in by_name.values()]
     assert processes_page.pooled(over).verdict == "better"
     assert verdict("turbulence", "anchor=none", "default") == "worse"
+    for name in by_name:
+        told = "worse" if name == "turbulence" else "not told apart"
+        assert verdict(name, "process.noise=measured", "default") == told
     for word in ("edm", "pfgmpp", "mean_reverting", "gaussian_process"):
         assert verdict("elnino", f"process={word}", PLAIN) == "not told apart"
     for name in ("elnino", "turbulence"):
