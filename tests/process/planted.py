@@ -1,5 +1,8 @@
 """Planted errors of the process room: (file, line as written, line with the error); fast tests kill each."""
 
+_ALONG = "src/rheos/process/noise/along_frames.py"
+_FRACTIONAL = "src/rheos/process/noise/fractional.py"
+_MARKOV = "src/rheos/process/noise/markov_fractional.py"
 _MEASURED = "src/rheos/process/noise/measured.py"
 
 PLANTED = [
@@ -223,14 +226,29 @@ PLANTED = [
         "(lag - 1.0).abs()",
         "(lag - 1.0).clamp(min=0.0)",
     ),
-    (_MEASURED, "covariance = values.T @ values / both", "covariance = values.T @ values / len(values)"),
+    (_ALONG, "covariance = values.T @ values / both", "covariance = values.T @ values / len(values)"),
     ("src/rheos/process/process.py", "present.flip(1).cumsum(1).flip(1) > 0", "present.cumsum(1) > 0"),
-    (_MEASURED, "size.clamp(min=0.0)", "size.abs()"),
+    (_ALONG, "size.clamp(min=0.0)", "size.abs()"),
     (_MEASURED, "found[-count:, -count:] =", "found[:count, :count] ="),
-    (_MEASURED, "covariance / (root[:, None] * root)", "covariance / root"),
-    (_MEASURED, "with_jitter(whole / (root[:, None] * root), _JITTER)", "whole / (root[:, None] * root)"),
-    ("src/rheos/process/recipes.py", 'own._with("prior", u0[:, known:])', 'own._with("prior", u0)'),
-    ("src/rheos/process/recipes.py", 'self._with("noise", u0[:, known:])', 'self._with("noise", u0)'),
+    (_ALONG, "covariance / (root[:, None] * root)", "covariance / root"),
+    (_MEASURED, "with_jitter(sample_correlation(clips), _JITTER)", "sample_correlation(clips)"),
+    ("src/rheos/process/recipes.py", "self.prior.learned(u0, known)", "self.prior.learned(u0)"),
+    ("src/rheos/process/recipes.py", "self.noise.learned(u0, known)", "self.noise.learned(u0)"),
+    (_MEASURED, "Measured.of(clips[:, known:])", "Measured.of(clips)"),
+    (
+        _FRACTIONAL,
+        "sample_correlation(clips[:, known:])",
+        "sample_correlation(clips[:, :-known])",
+    ),
+    (_FRACTIONAL, "(clips.shape[1])[known:, known:]", "(clips.shape[1] - known)"),
+    (_FRACTIONAL, "2.0 * factor.diagonal()", "factor.diagonal()"),
+    (_MARKOV, "(1.0 + torch.expm1(-both) / both) / both", "(1.0 + torch.expm1(-both)) / both"),
+    (_MARKOV, "self.index + 0.5", "self.index"),
+    (_MARKOV, "a / g * torch.special", "g / a * torch.special"),
+    (_MARKOV, "/ g**a", "* g**a"),
+    (_MARKOV, "-both * first", "-both"),
+    (_MARKOV, "-g[:, None] * earlier - g * later", "-g[:, None] * later - g * earlier"),
+    (_MARKOV, "dtype=torch.float64) / frames", "dtype=torch.float64)"),
     (
         "src/rheos/process/noise/fractional_brownian.py",
         "torch.arange(1, frames + 1, dtype=torch.float64)",
@@ -238,8 +256,8 @@ PLANTED = [
     ),
     (
         "src/rheos/process/noise/fractional_brownian.py",
-        "- lags(frames) ** (2.0 * self.hurst)",
-        "- lags(frames) ** self.hurst",
+        "- lags(frames) ** (2.0 * self.index)",
+        "- lags(frames) ** self.index",
     ),
     (
         "src/rheos/process/coordinates/gaussian_process.py",

@@ -2,9 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
+import numpy as np
 import pytest
 import torch
+from scipy.integrate import quad
 
 from rheos.core.context import Context
 from rheos.core.keys import Key, Purpose
@@ -16,6 +19,7 @@ from rheos.process.noise import (
     NOISES,
     FractionalBrownian,
     FractionalGaussian,
+    MarkovFractional,
     Measured,
     OrnsteinUhlenbeck,
     Periodic,
@@ -28,6 +32,32 @@ from rheos.sample import sample
 
 FRAMES, HISTORY = 7, 3
 LAST = ((1.0, 0.8, 0.5), (0.8, 1.0, 0.9), (0.5, 0.9, 1.0))
+
+
+@cache
+def by_quadrature(hurst, count):
+    """Correlation of sum_k w_k Y_k at i / FRAMES, every integral of its kernel by quadrature."""
+    a = hurst + 0.5
+    rates = [20.0 ** (2 * k / (count - 1) - 1) for k in range(count)]
+
+    def integral(of, until, **how):
+        return quad(of, 0, until, epsabs=0, epsrel=1e-13, **how)[0]
+
+    pole = {"weight": "alg", "wvar": (a - 1, 0)}  # times s^(a - 1)
+    wanted = [integral(lambda s, g=g: (1 - s) * math.exp(-g * s), 1, **pole) / math.gamma(a) for g in rates]
+    normal = [[integral(lambda s, g=g + h: (1 - s) * math.exp(-g * s), 1) for h in rates] for g in rates]
+    weights = np.linalg.solve(normal, wanted)
+
+    def kernel(s):
+        return sum(w * math.exp(-g * s) for w, g in zip(weights, rates, strict=True))
+
+    def shared(s, t):
+        return integral(lambda u: kernel(s - u) * kernel(t - u), min(s, t))
+
+    times = [(k + 1) / FRAMES for k in range(FRAMES)]
+    return [[shared(s, t) / math.sqrt(shared(s, s) * shared(t, t)) for t in times] for s in times]
+
+
 CORRELATIONS = {
     OrnsteinUhlenbeck(length=3.0): lambda i, j: math.exp(-abs(i - j) / 3.0),
     SquaredExponential(length=1.5, jitter=1e-3): lambda i, j: (
@@ -42,6 +72,7 @@ CORRELATIONS = {
     FractionalBrownian(hurst=0.3): lambda i, j: (
         0.5 * ((i + 1) ** 0.6 + (j + 1) ** 0.6 - abs(i - j) ** 0.6) / ((i + 1) ** 0.3 * (j + 1) ** 0.3)
     ),
+    MarkovFractional(hurst=0.3, processes=3): lambda i, j: by_quadrature(0.3, 3)[i][j],
     Measured(rows=LAST): lambda i, j: LAST[i - 4][j - 4] if min(i, j) > 3 else float(i == j),
 }
 every = pytest.mark.parametrize("noise", CORRELATIONS, ids=lambda n: n.name())
@@ -162,6 +193,36 @@ def test_fractional_motion_is_the_sum_of_its_increments(hurst):
     scale = summed.diagonal().rsqrt()
     motion = FractionalBrownian(hurst=hurst).correlation(FRAMES)
     torch.testing.assert_close(scale[:, None] * summed * scale, motion, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("hurst", [0.3, 0.4, 0.5, 0.6, 0.7])
+def test_processes_without_memory_make_fractional_motion(hurst):
+    """Var B_t = t^2H / (2 H Gamma(H + 1/2)^2) within 3 % from a tenth of the clip on, by five of them."""
+    times = torch.linspace(0.1, 1.0, 19, dtype=torch.float64)
+    exact_variance = times ** (2 * hurst) / (2 * hurst * math.gamma(hurst + 0.5) ** 2)
+    found = MarkovFractional(hurst=hurst).covariance(times)
+    assert (found.diagonal() / exact_variance - 1).abs().max() < 0.03
+    if hurst == 0.5:
+        torch.testing.assert_close(found, torch.minimum(times[:, None], times), rtol=1e-4, atol=0)
+    # More of them come nearer.
+    more = MarkovFractional(hurst=hurst, processes=9, fastest=200.0).covariance(times).diagonal()
+    assert (more / exact_variance - 1).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("kind", [FractionalBrownian, FractionalGaussian, MarkovFractional])
+@pytest.mark.parametrize("hurst", [0.25, 0.7])
+def test_a_hurst_index_is_found_again(kind, hurst):
+    """From 4000 futures of 12 frames after 5 of history: H to 0.03, over five standard errors."""
+    frames, known = 17, 5
+    factor = torch.linalg.cholesky(kind(hurst=hurst).correlation(frames)[known:, known:])
+    future = (factor @ number(4, frames - known, 4000)).T[..., None]
+    history = torch.full((4000, known, 1), torch.nan, dtype=torch.float64)
+    clips = torch.cat([history, future], 1)
+    found = kind(hurst="measured").learned(clips, known)
+    assert found.hurst == pytest.approx(hurst, abs=0.03)
+    assert kind(hurst=0.4).learned(clips, known) == kind(hurst=0.4)
+    assert Plain(noise=kind(hurst="measured")).estimate(clips, Key.of(0), known).noise == found
+    assert torch.equal(kind(hurst="measured").correlation(4), kind(hurst=0.5).correlation(4))
 
 
 @pytest.mark.parametrize("schedule", [CondOT(), Cosine()], ids=repr)

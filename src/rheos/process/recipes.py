@@ -11,7 +11,7 @@ from rheos.core.keys import Key
 from rheos.core.method import Method, one_of
 from rheos.process.coordinates import Anchored, Bridge, Coordinates, FrameMixing, GaussianProcess, Identity
 from rheos.process.coordinates.gaussian_process import AnyPrior
-from rheos.process.noise import NOISES, Measured, OrnsteinUhlenbeck, StudentT, White
+from rheos.process.noise import NOISES, Noise, OrnsteinUhlenbeck, StudentT, White
 from rheos.process.process import Process
 from rheos.process.schedule import (
     EDM,
@@ -57,11 +57,11 @@ class ProcessRecipe(Method, ABC):
             key: one row.
             known: how many frames are history.
         """
-        return self if self.noise != Measured() else self._with("noise", u0[:, known:])
+        return self._with("noise", self.noise.learned(u0, known))
 
-    def _with(self, name: str, clips: Tensor) -> "ProcessRecipe":
-        """The recipe with a measured correlation along frames."""
-        return self.model_copy(update={name: Measured.of(clips)})
+    def _with(self, name: str, found: Noise) -> "ProcessRecipe":
+        """The recipe with a noise that took from data what it takes."""
+        return self if found == getattr(self, name) else self.model_copy(update={name: found})
 
     def _process(self, schedule: Schedule, coordinates: Coordinates, anchored: bool) -> Process:
         whole = Anchored() * coordinates if anchored else coordinates
@@ -211,9 +211,9 @@ class GaussianProcessPrior(ProcessRecipe):
     schedule: AnySchedule = CondOT()
 
     def estimate(self, u0: Tensor, key: Key, known: int = 0) -> ProcessRecipe:
-        """A measured prior, unless it was given: the correlation of these clips' future frames."""
+        """The prior, too, takes what it takes from these clips."""
         own = super().estimate(u0, key, known)
-        return own if self.prior != Measured() else own._with("prior", u0[:, known:])
+        return own._with("prior", self.prior.learned(u0, known))
 
     def build(self, anchored: bool = False) -> Process:
         """Whitened along frames, inside the anchor's shift where there is one."""

@@ -4,6 +4,7 @@ from rheos.process.noise.along_frames import AlongFrames
 from rheos.process.noise.base import Noise
 from rheos.process.noise.fractional_brownian import FractionalBrownian
 from rheos.process.noise.fractional_gaussian import FractionalGaussian
+from rheos.process.noise.markov_fractional import MarkovFractional
 from rheos.process.noise.measured import Measured
 from rheos.process.noise.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from rheos.process.noise.periodic import Periodic
@@ -17,6 +18,7 @@ ALONG_FRAMES: tuple[type[AlongFrames], ...] = (
     Periodic,
     FractionalGaussian,
     FractionalBrownian,
+    MarkovFractional,
     Measured,
 )
 
@@ -28,6 +30,7 @@ __all__ = [
     "AlongFrames",
     "FractionalBrownian",
     "FractionalGaussian",
+    "MarkovFractional",
     "Measured",
     "Noise",
     "OrnsteinUhlenbeck",

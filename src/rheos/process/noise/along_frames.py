@@ -70,6 +70,25 @@ def _factor(noise: AlongFrames, frames: int, known: int) -> Tensor:
     return torch.linalg.cholesky(noise.correlation(frames)[known:, known:])
 
 
+def sample_correlation(clips: Tensor) -> Tensor:
+    """The correlation along frames of clips, one for all entries of a frame, float64 `(f, f)`.
+
+    Args:
+        clips: `(n, f, *features)`, NaN missing; entries count with their mean, which is that of errors.
+    """
+    flat = clips.detach().to("cpu", torch.float64).movedim(1, -1).flatten(0, -2)
+    seen = flat.isfinite().to(torch.float64)
+    values = torch.nan_to_num(flat)
+    both = (seen.T @ seen).clamp(min=1.0)
+    covariance = values.T @ values / both
+    root = covariance.diagonal().clamp(min=1e-12).sqrt()
+    # Frames that were seen by different agents may not go together.
+    size, modes = torch.linalg.eigh(covariance / (root[:, None] * root))
+    whole = modes * size.clamp(min=0.0) @ modes.T
+    root = whole.diagonal().clamp(min=1e-12).sqrt()
+    return whole / (root[:, None] * root)
+
+
 def lags(frames: int) -> Tensor:
     """|i - j|, float64 `(frames, frames)`."""
     frame = torch.arange(frames, dtype=torch.float64)

@@ -46,6 +46,15 @@ class Noise(Method, ABC):
             known: how many frames came before those in `z`; nothing is known of their noise.
         """
 
+    def learned(self, clips: Float[Tensor, "rows f *features"], known: int = 0) -> "Noise":
+        """The noise with what it takes from data filled in: itself, where it takes nothing.
+
+        Args:
+            clips: canonical training clips, NaN missing.
+            known: how many of their frames are history.
+        """
+        return self
+
     def correlation(self, frames: int) -> Float64[Tensor, "frames frames"] | None:
         """How frames go together, each of unit variance; None where entries are uncorrelated.
 

@@ -7,24 +7,22 @@ dynamics, Daems et al. 2024, arXiv 2310.12975. H = 1/2 is Brownian motion.
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from rheos.process.noise.along_frames import AlongFrames, lags
+from rheos.process.noise.along_frames import lags
+from rheos.process.noise.fractional import Fractional
 
 
-class FractionalBrownian(AlongFrames):
+class FractionalBrownian(Fractional):
     """Fractional Brownian motion from just before the oldest frame, each frame scaled to unit variance.
 
-    Attributes:
-        hurst: H, above 1/2 smoother than Brownian motion, below it rougher.
+    H above 1/2 is smoother than Brownian motion, below it rougher.
     """
 
     kind: Literal["fractional_brownian"] = "fractional_brownian"
-    hurst: float = Field(default=0.5, gt=0.0, lt=0.99)
 
     def correlation(self, frames: int) -> Tensor:
         """The exact covariance over its diagonal."""
-        power = torch.arange(1, frames + 1, dtype=torch.float64) ** (2.0 * self.hurst)
-        covariance = 0.5 * (power[:, None] + power - lags(frames) ** (2.0 * self.hurst))
+        power = torch.arange(1, frames + 1, dtype=torch.float64) ** (2.0 * self.index)
+        covariance = 0.5 * (power[:, None] + power - lags(frames) ** (2.0 * self.index))
         return covariance * torch.rsqrt(power[:, None] * power)

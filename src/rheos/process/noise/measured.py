@@ -11,7 +11,7 @@ import torch
 from pydantic import field_validator
 from torch import Tensor
 
-from rheos.process.noise.along_frames import AlongFrames, with_jitter
+from rheos.process.noise.along_frames import AlongFrames, sample_correlation, with_jitter
 
 _JITTER = 1e-3
 _ROUND = 7  # digits that are kept
@@ -48,19 +48,13 @@ class Measured(AlongFrames):
         Args:
             clips: `(n, f, *features)`, NaN missing; entries count with their mean, which is that of errors.
         """
-        flat = clips.detach().to("cpu", torch.float64).movedim(1, -1).flatten(0, -2)
-        seen = flat.isfinite().to(torch.float64)
-        values = torch.nan_to_num(flat)
-        both = (seen.T @ seen).clamp(min=1.0)
-        covariance = values.T @ values / both
-        root = covariance.diagonal().clamp(min=1e-12).sqrt()
-        # Frames that were seen by different agents may not go together.
-        size, modes = torch.linalg.eigh(covariance / (root[:, None] * root))
-        whole = modes * size.clamp(min=0.0) @ modes.T
-        root = whole.diagonal().clamp(min=1e-12).sqrt()
-        found = with_jitter(whole / (root[:, None] * root), _JITTER)
+        found = with_jitter(sample_correlation(clips), _JITTER)
         found = (0.5 * (found + found.T)).fill_diagonal_(1.0)
         return cls(rows=tuple(tuple(round(value, _ROUND) for value in row) for row in found.tolist()))
+
+    def learned(self, clips: Tensor, known: int = 0) -> "Measured":
+        """The correlation of the clips' future frames, unless rows were given."""
+        return self if self.rows else Measured.of(clips[:, known:])
 
     def correlation(self, frames: int) -> Tensor:
         """The rows for the last frames, the identity before them."""
