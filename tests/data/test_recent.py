@@ -12,6 +12,7 @@ from rheos.data.codec import Scale
 from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowSpec
+from rheos.forecast.model import FittedModel
 
 RNG = np.random.default_rng(0)
 HISTORY, HORIZON = 6, 3
@@ -35,6 +36,7 @@ def walks(frames=200, channels=2):
     values = RNG.normal(size=(frames, channels)).cumsum(0)
     values[50:53, 0] = np.nan
     values[70] = np.nan
+    values[80, 0] += 60.0  # further off than errors count
     return values
 
 
@@ -66,12 +68,15 @@ def by_the_formula(source, anchor, sequence, origin):
 def test_level_and_spread_are_the_formulas(ahead):
     source = source_of(walks(), walks(90))
     anchor = fitted_on(source, Persistence(memory=4))
-    wanted = [by_the_formula(source, anchor, i, at) for i, at in ((0, 200), (1, 44), (0, 61), (1, 8))]
+    wanted = [by_the_formula(source, anchor, i, at) for i, at in ((0, 200), (1, 44), (0, 61), (1, 8), (1, 9))]
     follow(source, anchor, ahead=ahead)
-    batch = source.gather(np.array([0, 1, 0, 1]), np.array([200, 44, 61, 8]))
+    batch = source.gather(np.array([0, 1, 0, 1, 1]), np.array([200, 44, 61, 8, 9]))
     for row, (level, spread) in enumerate(wanted):
         assert batch.recent["level"][row] == pytest.approx(level, abs=2e-6)
         assert batch.recent["spread"][row, 0] == pytest.approx(spread, rel=2e-6)
+    assert np.any(wanted[4][0] != 0.0)
+    one = batch.rows(np.array([2]))
+    assert np.array_equal(one.recent["level"], batch.recent["level"][2:3])
     # Nothing precedes the first windows: they stay as they are.
     assert np.all(wanted[3][0] == 0.0)
     assert np.all(wanted[3][1] == 1.0)
@@ -198,6 +203,32 @@ def test_errors_of_too_many_windows_are_not_followed(monkeypatch):
     assert fitted_on(source, Persistence()).memory == 20
 
 
+WORDS = ("training.steps=2", "training.checks=1", "network.width=8", "network.depth=1", "network.heads=1")
+
+
+def test_training_and_every_stretch_of_a_forecast_are_told(monkeypatch):
+    """All windows that are trained on, calibrated on and forecast from; later stretches as the first."""
+    values = walks(400, 1)
+    data = Dataset(
+        layout=Layout(channels=("a",)), recordings=(Recording.of(np.nan_to_num(values).astype(np.float32)),)
+    )
+    told, context = [], FittedModel.context
+
+    def watched(model, batch, **how):
+        told.append(batch.recent)
+        return context(model, batch, **how)
+
+    monkeypatch.setattr(FittedModel, "context", watched)
+    forecaster = rheos.fit(data, 4, words=[*WORDS, "block=5"])
+    assert len(told) > 3
+    assert all(recent["level"].any() for recent in told)
+    told.clear()
+    forecaster.forecast(members=5, horizon=12)
+    assert len(told) == 3
+    assert told[0]["level"].any()
+    assert all(np.array_equal(one["level"], np.repeat(told[0]["level"], 5, 0)) for one in told[1:])
+
+
 def test_a_saved_model_forecasts_from_its_own_tail_as_from_the_whole_file(tmp_path):
     """The tail is long enough for the recent errors, and no bit of them hangs on what else was asked for."""
     frames = np.arange(900)
@@ -205,8 +236,7 @@ def test_a_saved_model_forecasts_from_its_own_tail_as_from_the_whole_file(tmp_pa
     table = Dataset(
         layout=Layout(channels=("a",)), recordings=(Recording.of(values[:, None].astype(np.float32)),)
     )
-    words = ["training.steps=2", "training.checks=1", "network.width=8", "network.depth=1", "network.heads=1"]
-    model = rheos.fit(table, 4, words=[*words, "anchor.memory=5", "block=5"])
+    model = rheos.fit(table, 4, words=[*WORDS, "anchor.memory=5", "block=5"])
     assert len(model.model.tail.recordings[0]) < 900
     own, whole = (model.forecast(source, members=5) for source in (None, table))
     assert np.array_equal(own.dataset["a"].values, whole.dataset["a"].values)

@@ -247,7 +247,7 @@ PLANTED = [
     (_MARKOV, "a / g * torch.special", "g / a * torch.special"),
     (_MARKOV, "/ g**a", "* g**a"),
     (_MARKOV, "-both * first", "-both"),
-    (_MARKOV, "-g[:, None] * earlier - g * later", "-g[:, None] * later - g * earlier"),
+    (_MARKOV, "-g[:, None] * earlier - g * later", "-g * later"),
     (_MARKOV, "dtype=torch.float64) / frames", "dtype=torch.float64)"),
     (
         "src/rheos/process/noise/fractional_brownian.py",
