@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 
 import rheos
+from benchmarks import ALONE
 from rheos.core.allocator import keep_large_buffers
 from rheos.core.files import write_json
 from rheos.data.dataset import Dataset
@@ -28,7 +29,6 @@ from rheos.forecast.forecaster import options, reading
 from rheos.score import crps, skill
 
 SHARE = 1 / 3
-_ALONE = "anchor.memory=0"  # measured before anchors followed their recent errors
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def measure(case: Case, data: Path, budget: str) -> dict[str, Any]:
     trained = f"training.{budget}" if "=" in budget else f"training.time={budget}"
     fitted, scores = {}, {}
     for name, form in forms.items():
-        words = [f"holdout={case.holdout}", trained, "training.checks=3", _ALONE]
+        words = [f"holdout={case.holdout}", trained, "training.checks=3", ALONE]
         forecaster = rheos.fit(form(cut), case.horizon, words=words)
         scores[name] = _scores(forecaster, form, dataset, case)
         history = forecaster.model.history
@@ -181,7 +181,7 @@ def section(studies: list[dict[str, Any]]) -> str:
         "and in the histories: at random, or in day-long blocks. Truths are complete. `filled` is the same",
         "recipe after straight lines through all gaps, those of a history up to its origin. CRPS in standard",
         "deviations; 90 % intervals of paired block bootstrap. Bounds: at random 5 % worse, in blocks 15 %.",
-        f"The anchor does not follow its recent errors (`{_ALONE}`).",
+        f"The anchor does not follow its recent errors (`{ALONE}`).",
         "",
         "| set | complete | at random | filled | in blocks | filled |",
         "| --- " * 6 + "|",

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import rheos
-from benchmarks import skill
+from benchmarks import ALONE, skill
 from rheos.core.allocator import keep_large_buffers
 from rheos.core.files import read_json, write_json
 from rheos.data.dataset import Dataset
@@ -32,7 +32,7 @@ from rheos.score import covered, crps, energy_score, energy_spectrum, spectrum_e
 
 SEEDS, MORE, FIRST = 3, 6, 4
 """Seeds of an arm, and of each of the first four, which differ little."""
-SERIES = ("network.width=32", "network.depth=2", "network.heads=2", "block=25", "anchor.memory=0")
+SERIES = ("network.width=32", "network.depth=2", "network.heads=2", "block=25", ALONE)
 """A small network, and the anchor alone: most of this was measured before it followed its recent errors."""
 WHOLE, _OF_FLOORS = "_whole", 3
 """How a study with the default network is named, and how many arms it has: those of floors alone."""
@@ -128,7 +128,7 @@ STUDIES = {
         arms=10,
     ),
     "nyc_taxi": _of_skill("nyc_taxi", 2688, 600, arms=5),
-    f"vic_elec{WHOLE}": _of_skill("vic_elec", 2688, 1500, ("anchor.memory=0",), _OF_FLOORS),
+    f"vic_elec{WHOLE}": _of_skill("vic_elec", 2688, 1500, (ALONE,), _OF_FLOORS),
 }
 
 

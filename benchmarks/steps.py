@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 import rheos
+from benchmarks import ALONE
 from rheos.core.allocator import keep_large_buffers
 from rheos.core.context import Context
 from rheos.core.files import write_json
@@ -121,9 +122,6 @@ class Trained:
     members: int
 
 
-_ALONE = "anchor.memory=0"  # measured before anchors followed their recent errors
-
-
 def trained(turbulence_steps: int = 800) -> dict[str, Trained]:
     """The two models; steps are fixed, so that the figures are the same on any quiet or busy machine.
 
@@ -134,7 +132,7 @@ def trained(turbulence_steps: int = 800) -> dict[str, Trained]:
         "elnino": Trained(
             read(path("elnino")),
             6,
-            (*steps, "training.steps=240", "holdout=168", _ALONE),
+            (*steps, "training.steps=240", "holdout=168", ALONE),
             windows=28,
             members=50,
         ),

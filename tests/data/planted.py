@@ -117,6 +117,12 @@ PLANTED = [
         "batch.future / fitted.spread(batch)",
         UNREST,
     ),
+    (
+        "src/rheos/data/anchor/forecast_column.py",
+        "memory=self.remembered(source)",
+        "memory=0.0",
+        "tests/data/test_forecast_column.py",
+    ),
     (_RECENT, "earlier[earlier >= self", "earlier[earlier > self", _OF_RECENT),
     (_RECENT, "np.clip(error, -_WIDEST, _WIDEST)", "error", _OF_RECENT),
     ("src/rheos/forecast/engine.py", "replace(own.window(), recent=recent)", "own.window()", _OF_RECENT),

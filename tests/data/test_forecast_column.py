@@ -13,6 +13,7 @@ from scipy.signal import lfilter
 from rheos.core.errors import InputError
 from rheos.data.anchor import ForecastColumn, Persistence, Ridge
 from rheos.data.anchor.penalty import leave_out, solve
+from rheos.data.anchor.recent import follow
 from rheos.data.codec import Increments, Log, Scale
 from rheos.data.codec.chain import Chain
 from rheos.data.dataset import Dataset, Layout, Recording
@@ -337,3 +338,16 @@ def test_a_forecast_may_end_before_the_horizon_or_have_been_out_but_not_be_forgo
     known[295, 1] = np.nan
     with pytest.raises(InputError, match="'plan' must be known ahead"):
         source_of(data(values, known)).at(0)
+
+
+def test_a_forecast_that_errs_lately_is_moved():
+    """The memory is this anchor's as any other's, and kept; the window before the origin tells of it."""
+    source = source_of(of_law())
+    fitted = ForecastColumn(of=OF, memory=7).fit(source, everything(source))
+    assert fitted.memory == 7
+    assert ForecastColumn(of=OF).restore(fitted.to_arrays()).memory == 7
+    batch = follow(source, fitted).gather(np.array([0]), np.array([3000]))
+    center, _ = fitted(batch)
+    moved = center[:, HISTORY:] - fitted.future(batch)
+    assert moved == pytest.approx(fitted.spread(batch) * batch.recent["level"], abs=1e-5)
+    assert np.all(moved != 0.0)
