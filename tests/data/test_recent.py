@@ -68,9 +68,9 @@ def by_the_formula(source, anchor, sequence, origin):
 def test_level_and_spread_are_the_formulas(ahead):
     source = source_of(walks(), walks(90))
     anchor = fitted_on(source, Persistence(memory=4))
-    wanted = [by_the_formula(source, anchor, i, at) for i, at in ((0, 200), (1, 44), (0, 61), (1, 8), (1, 9))]
+    wanted = [by_the_formula(source, anchor, i, at) for i, at in ((0, 200), (1, 44), (0, 95), (1, 8), (1, 9))]
     follow(source, anchor, ahead=ahead)
-    batch = source.gather(np.array([0, 1, 0, 1, 1]), np.array([200, 44, 61, 8, 9]))
+    batch = source.gather(np.array([0, 1, 0, 1, 1]), np.array([200, 44, 95, 8, 9]))
     for row, (level, spread) in enumerate(wanted):
         assert batch.recent["level"][row] == pytest.approx(level, abs=2e-6)
         assert batch.recent["spread"][row, 0] == pytest.approx(spread, rel=2e-6)
