@@ -3,6 +3,7 @@
 _ALONG = "src/rheos/process/noise/along_frames.py"
 _FRACTIONAL = "src/rheos/process/noise/fractional.py"
 _MARKOV = "src/rheos/process/noise/markov_fractional.py"
+_ACROSS = "src/rheos/process/noise/across_variables.py"
 _MEASURED = "src/rheos/process/noise/measured.py"
 
 PLANTED = [
@@ -229,6 +230,18 @@ PLANTED = [
     (_ALONG, "covariance = values.T @ values / both", "covariance = values.T @ values / len(values)"),
     ("src/rheos/process/process.py", "present.flip(1).cumsum(1).flip(1) > 0", "present.cumsum(1) > 0"),
     (_ALONG, "size.clamp(min=0.0)", "size.abs()"),
+    (_ACROSS, "AcrossVariables.of(clips[:, known:])", "AcrossVariables.of(clips)"),
+    (_ACROSS, "(size[-kept:] - left)", "size[-kept:]"),
+    (_ACROSS, "(self, math.prod(shape[1:])).to(w).T", "(self, math.prod(shape[1:])).to(w)"),
+    (_ACROSS, "spread = z.shape[1] * float", "spread = float"),
+    (_ACROSS, "math.sqrt(len(size) / len(clips))", "math.sqrt(len(size) / flat.numel())"),
+    (_ACROSS, "modes[:, -kept:] *", "modes[:, :kept] *"),
+    (_ACROSS, "/ most.sqrt()", "/ most"),
+    (
+        "src/rheos/denoise/oracle/gaussian.py",
+        "torch.eye(entries, dtype=torch.float64) if across is None else across",
+        "torch.eye(entries, dtype=torch.float64)",
+    ),
     (_MEASURED, "found[-count:, -count:] =", "found[:count, :count] ="),
     (_ALONG, "covariance / (root[:, None] * root)", "covariance / root"),
     (_MEASURED, "with_jitter(sample_correlation(clips), _JITTER)", "sample_correlation(clips)"),

@@ -117,11 +117,15 @@ class GaussianOracle:
         alpha = expand(self.process.schedule.alpha(t), like).expand_as(like).flatten(1)
         sigma = expand(self.process.schedule.sigma(t), like).expand_as(like).flatten(1)
         signal = alpha[:, :, None] * self.covariance * alpha[:, None, :]
-        along = self.process.noise.correlation(u.shape[1])
-        if along is None:
+        frames, entries = u.shape[1], n // u.shape[1]
+        along, across = self.process.noise.correlation(frames), self.process.noise.across(entries)
+        if along is None and across is None:
             law = signal + torch.diag_embed(sigma**2)
         else:
-            whole = torch.kron(along, torch.eye(n // u.shape[1], dtype=torch.float64))
+            whole = torch.kron(
+                torch.eye(frames, dtype=torch.float64) if along is None else along,
+                torch.eye(entries, dtype=torch.float64) if across is None else across,
+            )
             law = signal + sigma[:, :, None] * whole * sigma[:, None, :]
         precision, log_det = _invert(law)
         gain = (self.covariance * alpha[:, None, :]) @ precision

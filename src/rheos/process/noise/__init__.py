@@ -1,5 +1,6 @@
 """Base noises: where generation starts."""
 
+from rheos.process.noise.across_variables import AcrossVariables
 from rheos.process.noise.along_frames import AlongFrames
 from rheos.process.noise.base import Noise
 from rheos.process.noise.fractional_brownian import FractionalBrownian
@@ -22,11 +23,12 @@ ALONG_FRAMES: tuple[type[AlongFrames], ...] = (
     Measured,
 )
 
-NOISES: tuple[type[Noise], ...] = (White, *ALONG_FRAMES, StudentT)
+NOISES: tuple[type[Noise], ...] = (White, *ALONG_FRAMES, AcrossVariables, StudentT)
 
 __all__ = [
     "ALONG_FRAMES",
     "NOISES",
+    "AcrossVariables",
     "AlongFrames",
     "FractionalBrownian",
     "FractionalGaussian",

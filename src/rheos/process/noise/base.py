@@ -56,10 +56,18 @@ class Noise(Method, ABC):
         return self
 
     def correlation(self, frames: int) -> Float64[Tensor, "frames frames"] | None:
-        """How frames go together, each of unit variance; None where entries are uncorrelated.
+        """How frames go together, each of unit variance; None where they are uncorrelated.
 
         Args:
             frames: f of the clip.
+        """
+        return None
+
+    def across(self, entries: int) -> Float64[Tensor, "entries entries"] | None:
+        """How the entries of a frame go together, each of unit variance; None where they do not.
+
+        Args:
+            entries: of a frame, flattened.
         """
         return None
 
