@@ -272,8 +272,8 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/oracle/gaussian.py",
-        "whole = torch.kron(along, torch.eye(n // u.shape[1], dtype=torch.float64))",
-        "whole = torch.kron(torch.eye(n // u.shape[1], dtype=torch.float64), along)",
+        "torch.eye(frames, dtype=torch.float64) if along is None else along,",
+        "torch.eye(frames, dtype=torch.float64),",
     ),
     (
         "src/rheos/denoise/prediction.py",
