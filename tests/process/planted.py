@@ -4,6 +4,7 @@ _ALONG = "src/rheos/process/noise/along_frames.py"
 _FRACTIONAL = "src/rheos/process/noise/fractional.py"
 _MARKOV = "src/rheos/process/noise/markov_fractional.py"
 _ACROSS = "src/rheos/process/noise/across_variables.py"
+_MOMENTS = "src/rheos/process/noise/moments.py"
 _MEASURED = "src/rheos/process/noise/measured.py"
 
 PLANTED = [
@@ -77,11 +78,10 @@ PLANTED = [
         "for factor in (self, inner):",
         "for factor in (inner, self):",
     ),
-    (
-        "src/rheos/process/noise/white.py",
-        "return -0.5 * (flat.square().sum(1) + flat.shape[1] * math.log(2.0 * math.pi))",
-        "return -0.5 * (flat.square().sum(1) + math.log(2.0 * math.pi))",
-    ),
+    (_MOMENTS, "flat.shape[1] * math.log", "math.log"),
+    (_ACROSS, "entries / len(clips))) ** 2", "entries / len(clips)))"),
+    (_ACROSS, ", _MODES)", ", 1)"),
+    (_ACROSS, "standard_log_prob(w) - spread", "standard_log_prob(w) + spread"),
     (
         "src/rheos/process/schedule/linear_rate.py",
         "slope = self.beta_end - self.beta_start",
@@ -227,14 +227,14 @@ PLANTED = [
         "(lag - 1.0).abs()",
         "(lag - 1.0).clamp(min=0.0)",
     ),
-    (_ALONG, "covariance = values.T @ values / both", "covariance = values.T @ values / len(values)"),
+    (_MOMENTS, "covariance = values.T @ values / both", "covariance = values.T @ values / len(values)"),
     ("src/rheos/process/process.py", "present.flip(1).cumsum(1).flip(1) > 0", "present.cumsum(1) > 0"),
-    (_ALONG, "size.clamp(min=0.0)", "size.abs()"),
+    (_MOMENTS, "size.clamp(min=0.0)", "size.abs()"),
     (_ACROSS, "AcrossVariables.of(clips[:, known:])", "AcrossVariables.of(clips)"),
     (_ACROSS, "(size[-kept:] - left)", "size[-kept:]"),
     (_ACROSS, "(self, math.prod(shape[1:])).to(w).T", "(self, math.prod(shape[1:])).to(w)"),
     (_ACROSS, "spread = z.shape[1] * float", "spread = float"),
-    (_ACROSS, "math.sqrt(len(size) / len(clips))", "math.sqrt(len(size) / flat.numel())"),
+    (_ACROSS, "math.sqrt(entries / len(clips))", "math.sqrt(entries / clips.numel())"),
     (_ACROSS, "modes[:, -kept:] *", "modes[:, :kept] *"),
     (_ACROSS, "/ most.sqrt()", "/ most"),
     (
@@ -243,7 +243,7 @@ PLANTED = [
         "torch.eye(entries, dtype=torch.float64)",
     ),
     (_MEASURED, "found[-count:, -count:] =", "found[:count, :count] ="),
-    (_ALONG, "covariance / (root[:, None] * root)", "covariance / root"),
+    (_MOMENTS, "covariance / (root[:, None] * root)", "covariance / root"),
     (_MEASURED, "with_jitter(sample_correlation(clips), _JITTER)", "sample_correlation(clips)"),
     ("src/rheos/process/recipes.py", "self.prior.learned(u0, known)", "self.prior.learned(u0)"),
     ("src/rheos/process/recipes.py", "self.noise.learned(u0, known)", "self.noise.learned(u0)"),

@@ -64,19 +64,27 @@ def test_densities_are_those_of_the_normal_law():
 
 
 def test_loadings_are_found_again_whatever_the_units():
-    """40000 frames of one factor: correlations to 0.03, over five standard errors; history tells nothing."""
-    loading = torch.tensor([0.9, 0.8, -0.7, 0.85], dtype=torch.float64)
-    own = (1 - loading**2).sqrt()
-    future = number(2, 20000, 2, 1) * loading + number(3, 20000, 2, 4) * own
-    future[:200, :, 1] = torch.nan
-    clips = torch.cat([number(4, 20000, 3, 4), future], 1) * torch.tensor([3.0, 0.1, 1.0, 20.0])
+    """From 20000 futures of 2 frames, one entry seen in a quarter: to 0.03, over four standard errors."""
+    loading = 0.8 * torch.tensor([1.0, 1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
+    future = number(2, 20000, 2, 1) * loading + 0.6 * number(3, 20000, 2, 5)
+    future[:15000, :, 1] = torch.nan
+    history = number(4, 20000, 3, 1).expand(-1, -1, 5)
+    clips = torch.cat([history, future], 1) * torch.tensor([3.0, 0.1, 1.0, 20.0, 5.0])
     found = AcrossVariables().learned(clips, 3)
     expected = torch.outer(loading, loading).fill_diagonal_(1.0)
-    # Four entries of unequal variance of their own are not quite the law of principal components.
-    torch.testing.assert_close(found.across(4), expected, rtol=0, atol=0.1)
+    torch.testing.assert_close(found.across(5), expected, rtol=0, atol=0.03)
     assert len(found.loadings[0]) == 1
     assert Plain(noise=AcrossVariables()).estimate(clips, Key.of(0), 3).noise == found
     assert found.learned(-clips, 0) is found
+
+
+def test_entries_never_seen_and_a_single_one_are_white():
+    clips = number(10, 300, 2, 1).expand(-1, -1, 4).clone()
+    clips[:, :, 2] = torch.nan
+    found = AcrossVariables.of(clips).across(4)
+    torch.testing.assert_close(found[2], torch.tensor([0.0, 0.0, 1.0, 0.0]).double(), rtol=0, atol=1e-6)
+    assert found[0, 1] > 0.99
+    assert AcrossVariables.of(number(11, 300, 2, 1)).loadings == ((),)
 
 
 def test_principal_components_of_equal_entries_are_exact():
@@ -87,6 +95,21 @@ def test_principal_components_of_equal_entries_are_exact():
     clips = (math.sqrt(400) * white @ root.T)[:, None]
     found = AcrossVariables.of(clips).across(n)
     torch.testing.assert_close(found, root @ root.T, rtol=0, atol=2e-6)
+
+
+def test_two_groups_that_go_together_have_a_mode_each():
+    """From 4000 frames, each group's r = 0.64, none between them: to 0.08, over five standard errors."""
+    group = torch.arange(6) % 2
+    clips = 0.8 * number(12, 4000, 1, 2)[..., group] + 0.6 * number(13, 4000, 1, 6)
+    found = AcrossVariables.of(clips)
+    assert len(found.loadings[0]) == 2
+    expected = (0.64 * (group[:, None] == group).double()).fill_diagonal_(1.0)
+    torch.testing.assert_close(found.across(6), expected, rtol=0, atol=0.08)
+
+
+def test_the_largest_modes_of_chance_are_not_kept():
+    """60 independent entries in 300 frames: eigenvalues up to about (1 + 0.2^0.5)^2 = 2.1 say nothing."""
+    assert AcrossVariables.of(number(14, 300, 1, 60)).loadings == ((),) * 60
 
 
 def test_entries_that_do_not_go_together_stay_white_bit_for_bit():

@@ -21,6 +21,7 @@ from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.core.keys import Key
 from rheos.process.noise.base import Noise
+from rheos.process.noise.moments import correlation_of, standard_log_prob
 
 Loadings = tuple[tuple[float, ...], ...]
 
@@ -59,21 +60,17 @@ class AcrossVariables(Noise):
         Raises:
             InputError: a frame has more than 4096 entries.
         """
-        flat = clips.detach().to("cpu", torch.float64).flatten(2).flatten(0, 1)
-        if flat.shape[1] > _MOST:
+        entries = math.prod(clips.shape[2:])
+        if entries > _MOST:
             raise InputError(
                 f"process.noise=across_variables is for up to {_MOST} variables, and a frame has "
-                f"{flat.shape[1]}; use process.noise=white."
+                f"{entries}; use process.noise=white."
             )
-        seen = flat.isfinite().to(torch.float64)
-        values = torch.nan_to_num(flat)
-        covariance = values.T @ values / (seen.T @ seen).clamp(min=1.0)
-        root = covariance.diagonal().clamp(min=1e-12).sqrt()
-        size, modes = torch.linalg.eigh(covariance / (root[:, None] * root))
-        edge = (1.0 + math.sqrt(len(size) / len(clips))) ** 2
-        kept = min(int((size > edge).sum()), _MODES, len(size) - 1)
+        size, modes = torch.linalg.eigh(correlation_of(clips.flatten(2).flatten(0, 1)))
+        edge = (1.0 + math.sqrt(entries / len(clips))) ** 2
+        kept = min(int((size > edge).sum()), _MODES)
         if kept == 0:
-            return cls(loadings=((),) * len(size))
+            return cls(loadings=((),) * entries)
         left = size[:-kept].clamp(min=0.0).mean()
         loadings = modes[:, -kept:] * (size[-kept:] - left).clamp(min=0.0).sqrt()
         most = loadings.square().sum(1, keepdim=True).clamp(min=1.0 - _OWN) / (1.0 - _OWN)
@@ -118,9 +115,9 @@ class AcrossVariables(Noise):
         flat = z.flatten(2)
         factor = _factor(self, flat.shape[2])
         with torch.autocast(z.device.type, enabled=False):
-            w = torch.linalg.solve_triangular(factor.to(z), flat.mT, upper=False).flatten(1)
+            w = torch.linalg.solve_triangular(factor.to(z), flat.mT, upper=False)
         spread = z.shape[1] * float(factor.diagonal().log().sum())
-        return -0.5 * (w.square().sum(1) + w.shape[1] * math.log(2.0 * math.pi)) - spread
+        return standard_log_prob(w) - spread
 
     @property
     def gaussian(self) -> bool:

@@ -15,6 +15,7 @@ from torch import Tensor
 from rheos.core.context import Context
 from rheos.core.keys import Key
 from rheos.process.noise.base import Noise
+from rheos.process.noise.moments import correlation_of, standard_log_prob
 
 
 class AlongFrames(Noise, ABC):
@@ -42,9 +43,9 @@ class AlongFrames(Noise, ABC):
     def log_prob(self, z: Tensor, context: Context, known: int = 0) -> Tensor:
         """-(|L^-1 z|^2 + n log 2 pi) / 2 - log |det L|."""
         factor = _factor(self, known + z.shape[1], known)
-        w = solve(factor, z).flatten(1)
+        w = solve(factor, z)
         spread = math.prod(z.shape[2:]) * float(factor.diagonal().log().sum())
-        return -0.5 * (w.square().sum(1) + w.shape[1] * math.log(2.0 * math.pi)) - spread
+        return standard_log_prob(w) - spread
 
     @property
     def gaussian(self) -> bool:
@@ -76,17 +77,7 @@ def sample_correlation(clips: Tensor) -> Tensor:
     Args:
         clips: `(n, f, *features)`, NaN missing; entries count with their mean, which is that of errors.
     """
-    flat = clips.detach().to("cpu", torch.float64).movedim(1, -1).flatten(0, -2)
-    seen = flat.isfinite().to(torch.float64)
-    values = torch.nan_to_num(flat)
-    both = (seen.T @ seen).clamp(min=1.0)
-    covariance = values.T @ values / both
-    root = covariance.diagonal().clamp(min=1e-12).sqrt()
-    # Frames that were seen by different agents may not go together.
-    size, modes = torch.linalg.eigh(covariance / (root[:, None] * root))
-    whole = modes * size.clamp(min=0.0) @ modes.T
-    root = whole.diagonal().clamp(min=1e-12).sqrt()
-    return whole / (root[:, None] * root)
+    return correlation_of(clips.movedim(1, -1).flatten(0, -2))
 
 
 def lags(frames: int) -> Tensor:

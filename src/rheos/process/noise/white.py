@@ -3,7 +3,6 @@
 Ho et al. 2020, arXiv 2006.11239.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from rheos.core.context import Context
 from rheos.core.keys import Key
 from rheos.process.noise.base import Noise
+from rheos.process.noise.moments import standard_log_prob
 
 
 class White(Noise):
@@ -33,8 +33,7 @@ class White(Noise):
 
     def log_prob(self, z: Tensor, context: Context, known: int = 0) -> Tensor:
         """-(|z|^2 + n log 2 pi) / 2."""
-        flat = z.flatten(1)
-        return -0.5 * (flat.square().sum(1) + flat.shape[1] * math.log(2.0 * math.pi))
+        return standard_log_prob(z)
 
     @property
     def gaussian(self) -> bool:
