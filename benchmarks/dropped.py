@@ -18,7 +18,6 @@ import pandas as pd
 import torch
 
 import rheos
-from benchmarks import ALONE
 from rheos.core.allocator import keep_large_buffers
 from rheos.core.files import write_json
 from rheos.data.dataset import Dataset
@@ -137,7 +136,7 @@ def measure(case: Case, data: Path, budget: str) -> dict[str, Any]:
     trained = f"training.{budget}" if "=" in budget else f"training.time={budget}"
     fitted, scores = {}, {}
     for name, form in forms.items():
-        words = [f"holdout={case.holdout}", trained, "training.checks=3", ALONE]
+        words = [f"holdout={case.holdout}", trained, "training.checks=3"]
         forecaster = rheos.fit(form(cut), case.horizon, words=words)
         scores[name] = _scores(forecaster, form, dataset, case)
         history = forecaster.model.history
@@ -181,7 +180,6 @@ def section(studies: list[dict[str, Any]]) -> str:
         "and in the histories: at random, or in day-long blocks. Truths are complete. `filled` is the same",
         "recipe after straight lines through all gaps, those of a history up to its origin. CRPS in standard",
         "deviations; 90 % intervals of paired block bootstrap. Bounds: at random 5 % worse, in blocks 15 %.",
-        f"The anchor does not follow its recent errors (`{ALONE}`).",
         "",
         "| set | complete | at random | filled | in blocks | filled |",
         "| --- " * 6 + "|",

@@ -18,7 +18,7 @@ from rheos.data.anchor import (
     Seasonal,
 )
 from rheos.data.anchor.base import last_observed, some
-from rheos.data.anchor.penalty import forward, leave_out, solve
+from rheos.data.anchor.penalty import chosen, forward, leave_out, solve
 from rheos.data.codec import Scale
 from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.window_source import WindowSource
@@ -238,6 +238,19 @@ def test_forward_residuals_are_those_of_the_blocks_before():
     expected = residuals(parts[0], parts[1]) + residuals(np.concatenate(parts[:2]), parts[2])
     assert found[0] == pytest.approx(expected)
     assert found[1] == pytest.approx(sum((part[:, -1] ** 2).sum() for part in parts[1:]))
+
+
+def test_no_regression_unless_it_forecast_better_by_two_percent():
+    square = np.array([[0.975, 0.985, 3.0], [0.97, 0.981, 2.0], [1.0, 1.0, 1.0]])
+    assert chosen(square).tolist() == [1, 2, 2]
+
+
+def test_walks_are_anchored_on_their_last_value():
+    """Nothing forecasts a walk's steps: by the least square alone a third of all forecasts are regressions."""
+    values = np.random.default_rng(0).normal(size=(900, 12)).cumsum(0)
+    source = source_of(values, horizon=4)
+    fitted = Ridge().fit(source, everything(source))
+    assert (fitted.weights == 0).all(-1).mean() > 0.85
 
 
 def test_a_calendar_that_was_true_for_a_season_is_not_trusted():

@@ -8,12 +8,15 @@ weights v = (w, intercept, -1) on a block with moments M is v^T M v.
 The choice is prequential (Dawid, "Present position and potential developments", JRSS A 1984): a block
 between two others is easier than the one after the last, most of all for what the calendar teaches. The
 residual's size is that of blocks left out, which are fitted with about as much data as the forecasts are.
+Among as many candidates one is a little better than none by chance, so no regression is what a difference
+below 2 % means.
 """
 
 import numpy as np
 import torch
 
 _TINY = 1e-12
+_HURDLE = 0.02  # of the squares without a regression
 
 
 def solve(moments: np.ndarray, penalties: np.ndarray) -> np.ndarray:
@@ -62,6 +65,15 @@ def forward(blocks: np.ndarray, penalties: np.ndarray) -> np.ndarray:
         square[:-1] += _square(blocks[k], solve(blocks[:k].sum(0), penalties))
         square[-1] += blocks[k, ..., -1, -1]
     return square
+
+
+def chosen(square: np.ndarray) -> np.ndarray:
+    """The number of the least of :func:`forward`'s squares; the last one, unless another is 2 % below it.
+
+    Args:
+        square: `(L + 1, ...)`.
+    """
+    return np.concatenate([square[:-1], (1.0 - _HURDLE) * square[-1:]]).argmin(0)
 
 
 def leave_out(blocks: np.ndarray, penalties: np.ndarray) -> np.ndarray:

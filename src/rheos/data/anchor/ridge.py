@@ -28,7 +28,7 @@ from rheos.data.anchor.base import (
     window_bytes,
 )
 from rheos.data.anchor.gaps import Gaps
-from rheos.data.anchor.penalty import forward, leave_out, solve
+from rheos.data.anchor.penalty import chosen, forward, leave_out, solve
 from rheos.data.anchor.ridge_features import Plan
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
@@ -148,7 +148,7 @@ class _Regression:
         for items in self._groups(self.items):
             base[items] = self._best_base(items)
             moments = self._moments(items, base[items])
-            best = forward(moments, self.candidates[:, None, None]).argmin(0) if shared is None else shared
+            best = chosen(forward(moments, self.candidates[:, None, None])) if shared is None else shared
             if self.blocks < 2:
                 best = np.full_like(best, len(self.candidates))
             weights[items], square[items] = self._solution(
@@ -183,7 +183,7 @@ class _Regression:
             moments = self._moments(items, self._best_base(items))
             square = forward(moments, self.candidates[:, None, None])
             total = total + (square / np.maximum(square.min(0), 1e-30)).sum(1)
-        return np.argmin(total, axis=0)[None]
+        return chosen(total)[None]
 
     def _groups(self, items: np.ndarray) -> Iterator[np.ndarray]:
         """Entries in groups whose moments and features stay in bounds."""
