@@ -246,7 +246,7 @@ def test_no_regression_unless_it_forecast_better_by_two_percent():
 
 
 def test_walks_are_anchored_on_their_last_value():
-    """Nothing forecasts a walk's steps: by the least square alone a third of all forecasts are regressions."""
+    """Nothing forecasts a walk's steps: by the least square alone a third of all forecasts would be one."""
     values = np.random.default_rng(0).normal(size=(900, 12)).cumsum(0)
     source = source_of(values, horizon=4)
     fitted = Ridge().fit(source, everything(source))

@@ -519,7 +519,7 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/state_objective.py",
-        "counted = expand((t > 0).to(torch.float64), x0) * present",
+        "counted = expand((t > 0).to(torch.float64), x0) * context.counts(x0)",
         "counted = expand((t > 0).to(torch.float64), x0)",
         "tests/denoise/test_state_denoiser.py",
     ),
@@ -681,7 +681,7 @@ PLANTED = [
     ),
     (
         "src/rheos/denoise/ends_objective.py",
-        "counted = expand((t > 0).to(torch.float64), end) * present",
+        "counted = expand((t > 0).to(torch.float64), end) * context.counts(end)",
         "counted = present",
         "tests/denoise/test_ends.py",
     ),
@@ -990,5 +990,11 @@ PLANTED = [
         "-log_p_of(law, tokens, hidden)",
         "log_p_of(law, tokens, hidden)",
         "tests/denoise/test_tokens.py",
+    ),
+    (
+        "src/rheos/denoise/light_bridge.py",
+        "if all(bool(one.isfinite().all()) for one in found)",
+        "if found",
+        "tests/denoise/test_light_bridge.py",
     ),
 ]

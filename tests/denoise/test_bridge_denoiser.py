@@ -1,6 +1,7 @@
 """The light bridge of a recipe: plan and likelihood in closed form, exact given a Gaussian history."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -229,6 +230,8 @@ def test_it_lives_in_its_coordinates_and_knows_nothing_of_the_future():
     worse = x0.clone()
     worse[:, 3] = math.nan
     torch.testing.assert_close(PlanLikelihood()(denoiser, worse, context, Key.of(0, 3)), loss)
+    told = replace(context, mask=torch.ones_like(context.mask), counted=context.mask)
+    torch.testing.assert_close(PlanLikelihood()(denoiser, x0, told, Key.of(0, 3)), loss)
     drawn = denoiser.draw(context, Key.of(1, 3), x0)
     plain = bridge(2, 1).draw(Context(history_frames=PAST, history=context.history), Key.of(1, 3), x0)
     torch.testing.assert_close(drawn[:, PAST:], context.anchor[:, PAST:] + 2.0 * plain[:, PAST:])

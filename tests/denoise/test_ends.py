@@ -107,6 +107,8 @@ def test_clean_history_and_missing_entries_count_for_nothing():
     z = key.at(4).normal((3, 2), F64)
     squares = ((start - x0).square() + z.square())[:, 1:].flatten(1)[:, [0, 1, 2]].mean(1)
     torch.testing.assert_close(EndsObjective()(silent, x0, context, key, start), squares)
+    drawn = Context(history_frames=1, mask=torch.ones_like(x0), counted=mask)
+    torch.testing.assert_close(EndsObjective()(silent, x0, drawn, key, start), squares)
 
 
 def test_one_sided_processes_are_refused():

@@ -101,16 +101,19 @@ def test_what_is_missing_changes_nothing():
     assert (Objective()(denoiser, x0, nothing, key) == 0).all()
 
 
-def test_a_missing_entrys_own_error_is_not_counted():
-    """A network that is wrong only where data is missing, or on clean history, has no loss."""
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_missing_entrys_own_error_is_not_counted(whole):
+    """A network that is wrong only where data is missing, drawn or not, or on clean history, has no loss."""
     process, x0 = DyDiff().build(), number(4)
     mask = (number(1) > 0).double()
     context = Context(history_frames=2, mask=mask)
+    if whole:
+        context = Context(history_frames=2, mask=torch.ones(SHAPE), counted=mask)
 
     class Wrong(Denoiser):
         def forward(self, u, t, context):
             u0 = self.process.canonical(x0, context)
-            wrong = torch.where((context.mask > 0) & (torch.arange(5) >= 2)[None, :, None], 0.0, 7.0)
+            wrong = torch.where((mask > 0) & (torch.arange(5) >= 2)[None, :, None], 0.0, 7.0)
             return Posterior(u0 + wrong)
 
     loss = Objective()(Wrong(Half(), process), x0, context, Key.of(4, 3))

@@ -123,6 +123,9 @@ def test_missing_and_clean_entries_do_not_count():
     torch.testing.assert_close(loss, error, rtol=1e-8, atol=1e-8)
     seen = denoiser.network.seen
     assert float(seen[:, 0, 2:].abs().max()) == 0.0, "a clean frame rests"
+    drawn = Context(history_frames=1, history=x0[:, :1], mask=torch.ones_like(x0), counted=mask)
+    torch.testing.assert_close(HybridScore()(denoiser, x0, drawn, key), error, rtol=1e-8, atol=1e-8)
+    assert (denoiser.network.seen[:, 2, 1] != seen[:, 2, 1]).all(), "what was drawn is shown"
 
 
 def test_training_finds_the_exact_answer():

@@ -18,6 +18,10 @@ _WHOLE = "tests/forecast/test_unconditional.py"
 _ALONE = "tests/forecast/test_alone.py"
 _OF_ALONE = "src/rheos/forecast/alone.py"
 
+_IMPUTATION = "src/rheos/forecast/imputation.py"
+_IMPUTED = "tests/forecast/test_imputation.py"
+_FIT = "src/rheos/forecast/fitting.py"
+
 _TWO = "tests/forecast/test_two_sided.py"
 _PLAN = "tests/forecast/test_bridge_plan.py"
 
@@ -696,5 +700,42 @@ PLANTED = [
         'return merge({name: kind for name, kind in brought.items() if name != "network"}, content)',
         'return {**{name: kind for name, kind in brought.items() if name != "network"}, **content}',
         "tests/forecast/test_contrast.py",
+    ),
+    (_IMPUTATION, "torch.where(seen, errors, moved)", "moved - 0.01", _IMPUTED),
+    (_IMPUTATION, "(errors - start) * there", "errors * there", _IMPUTED),
+    (_IMPUTATION, "+ torch.diag_embed(1.0 - there)", "+ torch.diag_embed(0.5 - there)", _IMPUTED),
+    (_IMPUTATION, "start + (covariance", "(covariance", _IMPUTED),
+    (_IMPUTATION, "counted=context.mask)", "counted=mask)", _IMPUTED),
+    (_IMPUTATION, "torch.where(gaps, 1.0, context.mask)", "context.mask", _IMPUTED),
+    (_IMPUTATION, "asked & (context.mask == 0)", "context.mask == 0", _IMPUTED),
+    (_IMPUTATION, "away / context.anchor_scale", "away", _IMPUTED),
+    (_IMPUTATION, "away + context.anchor", "away", _IMPUTED),
+    (_IMPUTATION, "key.at(Purpose.IMPUTATION, key.step)", "key.at(Purpose.IMPUTATION, 0)", _IMPUTED),
+    (_IMPUTATION, "* root[:, None] * root", "* root", _IMPUTED),
+    (_FIT, "clip, context = imputation(clip, context, key)", "pass", _IMPUTED),
+    (_FIT, "recording.values[:, exists]", "recording.values", _IMPUTED),
+    (
+        "src/rheos/core/context.py",
+        "self.mask if self.counted is None else self.counted",
+        "self.mask",
+        "tests/denoise/test_objective.py",
+    ),
+    (
+        "src/rheos/denoise/plan_likelihood.py",
+        "context.counts(end)[:, past:]",
+        "(context.mask > 0).to(end)[:, past:]",
+        "tests/denoise/test_bridge_denoiser.py",
+    ),
+    (
+        "src/rheos/denoise/state_objective.py",
+        "* context.counts(x0)",
+        "* present",
+        "tests/denoise/test_state_denoiser.py",
+    ),
+    (
+        "src/rheos/denoise/ends_objective.py",
+        "* context.counts(end)",
+        "* present",
+        "tests/denoise/test_ends.py",
     ),
 ]

@@ -12,7 +12,6 @@ import rheos
 from rheos.core.errors import InputError
 from rheos.evaluation.backtest import backtest
 from rheos.forecast import trial
-from rheos.forecast.fitting import tail
 from rheos.forecast.store import ZarrStore
 from rheos.forecast.trial import Trial
 from rheos.forecast.tuning import Point, _candidates, bounds_of, tune
@@ -188,7 +187,7 @@ def test_without_a_source_the_model_gives_what_it_has(model, panel_model, monkey
     assert found.modes == panel_model.model.history.modes
     assert found.windows >= 1
     # 40 frames were held out: of a tail of 44 nothing is left that fitting could see.
-    monkeypatch.setattr(model.model, "tail", tail(model.model.tail, 44))
+    monkeypatch.setattr(model.model, "tail", model.model.tail.last(44))
     with pytest.raises(InputError, match="no whole window"):
         Trial.of(model.model, None, ignore)
 

@@ -21,7 +21,8 @@ class Context:
         history_frames: P, how many of the clip's first frames are history.
         history: observed history `(b, P, *features)`.
         mask: `(b, f, *features)`, 1 where an entry exists (history: was observed; future: is to be
-            forecast, at training was observed), 0 where it is missing.
+            forecast, at training is shown), 0 where it is missing.
+        counted: of the mask's shape, 1 where errors count at training; None: where the mask is 1.
         calendar: calendar or phase features of every frame `(b, f, k)`.
         known_future: covariates known over the whole clip `(b, f, k)`.
         past: covariates known over the history only `(b, P, k)`.
@@ -40,6 +41,7 @@ class Context:
     history_frames: int = 0
     history: Tensor | None = None
     mask: Tensor | None = None
+    counted: Tensor | None = None
     calendar: Tensor | None = None
     known_future: Tensor | None = None
     past: Tensor | None = None
@@ -73,6 +75,11 @@ class Context:
     def repeat(self, members: int) -> "Context":
         """Each row `members` times in a row: row i of the batch becomes rows i*members ... ."""
         return self._map(lambda value: value.repeat_interleave(members, 0), rows=True)
+
+    def counts(self, clip: Tensor) -> Tensor:
+        """1 where an error of a clip counts at training, else 0, of the clip's shape and dtype."""
+        told = self.mask if self.counted is None else self.counted
+        return torch.ones_like(clip) if told is None else (told > 0).to(clip)
 
     def hidden(self, rows: Tensor | None = None) -> "Context":
         """The context without what tells of the history: its values, lagged values and past covariates.
@@ -121,6 +128,7 @@ class Context:
 
 _OF_FRAMES = (
     "mask",
+    "counted",
     "calendar",
     "known_future",
     "lagged",

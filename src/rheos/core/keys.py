@@ -39,6 +39,7 @@ class Purpose(IntEnum):
     AUGMENT = 9
     RADIUS = 10
     INTERVAL = 11
+    IMPUTATION = 12
 
 
 def philox(counter: Sequence[Tensor], key: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -4,6 +4,7 @@ A regular axis with gaps is regular: readers put a frame of NaN where a stamp is
 missing everywhere. Values are never changed in place; arrays are marked read-only.
 """
 
+import hashlib
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -126,6 +127,17 @@ class Recording:
             past=self.past[:frames],
         )
 
+    def last(self, frames: int) -> "Recording":
+        """The last `frames` observed frames, and what is known of the future after them."""
+        first = max(0, self.observed - frames)
+        return replace(
+            self,
+            stamps=self.stamps[first:],
+            values=self.values[first:],
+            known_future=self.known_future[first:],
+            past=self.past[first:],
+        )
+
     @property
     def observed(self) -> int:
         """Number of frames up to and with the last one that has any observed target."""
@@ -163,3 +175,18 @@ class Dataset:
                 )
             kept.append(recording.until(frames))
         return replace(self, recordings=tuple(kept))
+
+    def last(self, frames: int) -> "Dataset":
+        """All recordings as :meth:`Recording.last` gives them."""
+        return replace(self, recordings=tuple(recording.last(frames) for recording in self.recordings))
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of the data: values, stamps and names."""
+        digest = hashlib.sha256()
+        for recording in self.recordings:
+            digest.update(recording.name.encode())
+            digest.update(f"{recording.stamps[0]}{recording.stamps[-1]}{len(recording)}".encode())
+            for part in (recording.values, recording.known_future, recording.past, recording.static):
+                digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()[:16]

@@ -52,6 +52,6 @@ class EndsObjective(Method):
         z = key.at(Purpose.NOISE, key.step).normal(end.shape[1:], end.dtype, end.device)
         found = denoiser(process.join(start, end, t, z), t, context)
         error = (found.difference - (start - end)).square() + (found.noise - z).square()
-        counted = expand((t > 0).to(torch.float64), end) * present
+        counted = expand((t > 0).to(torch.float64), end) * context.counts(end)
         axes = tuple(range(1, end.ndim))
         return (counted * error).sum(axes) / counted.sum(axes).clamp(min=1.0)

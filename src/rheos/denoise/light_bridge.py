@@ -33,6 +33,7 @@ from rheos.process.schedule import Interpolant
 
 _ROUNDS, _SHARE = 20, 0.1  # of L-BFGS, each of 50 steps; first variance of a component over the data's
 _LEAST = 1e-8  # of a spread: ends that are one point have no likeliest
+_TOO_FAR = 1e10  # the loss where numbers overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,12 @@ class LightBridge:
             weights, middles, sizes = parameters
             value = loss_of(epsilon, weights, middles, sizes, a, b)
             value.backward()
-            return value.detach()
+            found = (value, *(one.grad for one in parameters if one.grad is not None))
+            if all(bool(one.isfinite().all()) for one in found):
+                return value.detach()
+            # A line search may step beyond what numbers hold: it must learn that this was too far.
+            optimizer.zero_grad(set_to_none=False)
+            return torch.full_like(value, _TOO_FAR).detach()
 
         with torch.enable_grad():
             last = math.inf

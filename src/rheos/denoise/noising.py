@@ -113,7 +113,7 @@ class Noising(Method):
     ) -> Noised:
         """Clips at random times with random noise.
 
-        Errors count nowhere on clean history, noisy or not, on clean frames and, by `context.mask`, on
+        Errors count nowhere on clean history, noisy or not, on clean frames and, by `context.counts`, on
         missing entries.
 
         Args:
@@ -141,10 +141,8 @@ class Noising(Method):
             q = self.history_noise * key.at(Purpose.AUGMENT, key.step).uniform(())
             at = with_history_at(history_time(process.schedule, q), t, context.history_frames, u0.shape[1])
             context = process.with_history(context, process.diffuse(u0, at, z))
-        observed = expand((t > 0.0).to(torch.float64), u0)
-        if context.mask is not None:
-            observed = observed * context.mask
-        return Noised(u0, z, process.diffuse(u0, at, z), t, at, observed.expand_as(u0), context)
+        observed = expand((t > 0.0).to(torch.float64), u0) * context.counts(u0)
+        return Noised(u0, z, process.diffuse(u0, at, z), t, at, observed, context)
 
     def cost(
         self, denoiser: Denoiser, shown: Noised, error: Float[Tensor, "b f *features"]

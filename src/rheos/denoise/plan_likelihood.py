@@ -33,7 +33,6 @@ class PlanLikelihood(Method):
         """
         past = context.history_frames
         end = denoiser.canonical(x0, context)
-        present = end.new_ones(end.shape) if context.mask is None else (context.mask > 0).to(end)
-        ahead = present[:, past:].flatten(1)
+        ahead = context.counts(end)[:, past:].flatten(1)
         found = denoiser.log_likelihood(denoiser.start(context, end), end[:, past:].flatten(1), ahead)
         return -found / ahead.sum(1).clamp(min=1.0)

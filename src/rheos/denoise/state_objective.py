@@ -50,7 +50,7 @@ class HybridScore(Method):
         # B z leaves a clean frame a velocity that says nothing; it rests, as in sampling.
         z = z * expand((t > 0).to(torch.float64), z)
         mean = denoiser(process.diffuse(x0, t, z), t, context).mean
-        counted = expand((t > 0).to(torch.float64), x0) * present
+        counted = expand((t > 0).to(torch.float64), x0) * context.counts(x0)
         error = expand(self.data_weight(denoiser, t).sqrt(), x0) * counted * (mean - x0)
         axes = tuple(range(1, x0.ndim))
-        return error.square().sum(axes) / counted.expand_as(x0).sum(axes).clamp(min=1.0)
+        return error.square().sum(axes) / counted.sum(axes).clamp(min=1.0)

@@ -1,6 +1,5 @@
 """From recordings to a fitted model: cut, code, anchor, train, calibrate."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,11 +15,11 @@ from rheos.core.context import Context
 from rheos.core.errors import InputError
 from rheos.core.files import read_json, write_json
 from rheos.core.keys import Key, Purpose
-from rheos.data.anchor.base import FittedAnchor, some
+from rheos.data.anchor.base import CHUNK_BYTES, FittedAnchor, some, window_bytes
 from rheos.data.anchor.recent import follow, looked_back
 from rheos.data.bounds import Bounds
 from rheos.data.circle import Circle
-from rheos.data.dataset import Dataset, Recording
+from rheos.data.dataset import Dataset
 from rheos.data.late import require_late
 from rheos.data.sums import Sums
 from rheos.data.window_source import WindowSource, to_context
@@ -31,6 +30,7 @@ from rheos.forecast.draw import ensembles
 from rheos.forecast.health import Health
 from rheos.forecast.held_out import apart, held_out_score, split
 from rheos.forecast.history import History
+from rheos.forecast.imputation import Imputation
 from rheos.forecast.kinds import contrast_of, denoiser_of, network_of
 from rheos.forecast.measure import canonical_futures, channel_scale, deviation, mode_variances, solver_bias
 from rheos.forecast.model import FittedModel, grid_features
@@ -44,18 +44,8 @@ from rheos.train.loop import Progress, Run, Trained
 from rheos.train.settings import seconds_per_step
 
 _FEW_WINDOWS = 500
+_MOST_IMPUTED = 2000  # windows whose errors are measured
 _MOST_STARTS = 2**21  # numbers of the clips that a process starts from: eight megabytes in the model
-
-
-def fingerprint(dataset: Dataset) -> str:
-    """A short hash of the data: values, stamps and names."""
-    digest = hashlib.sha256()
-    for recording in dataset.recordings:
-        digest.update(recording.name.encode())
-        digest.update(f"{recording.stamps[0]}{recording.stamps[-1]}{len(recording)}".encode())
-        for part in (recording.values, recording.known_future, recording.past, recording.static):
-            digest.update(np.ascontiguousarray(part).tobytes())
-    return digest.hexdigest()[:16]
 
 
 @dataclass(slots=True)
@@ -160,7 +150,7 @@ class Fitting:
             sums=limits[1],
             exists=windows.exists,
             scale=channel_scale(known),
-            tail=tail(self.dataset, looked_back(windows, anchor) + recipe.horizon),
+            tail=self.dataset.last(looked_back(windows, anchor) + recipe.horizon),
             shapes=shapes,
             # Agents wander: where they have been says little of where they may be.
             health=None if known.layout.kind == "trajectory" else Health.of(windows.dataset),
@@ -224,6 +214,8 @@ class Fitting:
         settings, denoiser = recipe.training, model.denoiser
         bfloat = settings.precision == "bfloat16" or (settings.precision == "auto" and device == "cuda")
 
+        imputation = self._imputation(model, windows, first)
+
         def loss_of(
             name: str, objective: Callable[..., Tensor], count: int, batch: Callable[[Tensor], Batch]
         ) -> Callable[..., Tensor]:
@@ -232,6 +224,8 @@ class Fitting:
                 key = replace(Key.of(recipe.seed, settings.batch, name), step=step)
                 chosen = key.at(Purpose.BATCH, step).integers(count, 1)[:, 0]
                 clip, context, noise = batch(chosen)
+                if imputation is not None:
+                    clip, context = imputation(clip, context, key)
                 with torch.autocast(device, torch.bfloat16, enabled=bfloat):
                     # Tokens have no noise, so their objective takes none.
                     paired_with = () if noise is None else (noise,)
@@ -269,6 +263,18 @@ class Fitting:
         second_law = recipe.objective.model_copy(update={"time_sampler": settings.reflow_times})
         straight = loss_of("reflow", second_law, len(drawn), lambda chosen: drawn.batch(chosen, device))
         return trained.then(run(straight, spending.straight, settings.reflow, folder))
+
+    @classmethod
+    def _imputation(cls, model: FittedModel, windows: WindowSource, first: np.ndarray) -> Imputation | None:
+        """What makes futures whole; None where they are, for tokens and for agents: who left is not there."""
+        if isinstance(model.denoiser, TokenDenoiser) or model.layout.kind == "trajectory":
+            return None
+        exists = windows.exists
+        if all(np.isfinite(recording.values[:, exists]).all() for recording in windows.dataset.recordings):
+            return None
+        count = int(np.clip(CHUNK_BYTES // window_bytes(windows), 64, _MOST_IMPUTED))
+        batch = cls._batch(model, windows, some(first, count))
+        return Imputation.of(*batch, torch.from_numpy(windows.coded_exists))
 
     def _spending(
         self,
@@ -336,7 +342,7 @@ class Fitting:
         stamps = [r.stamps[: r.observed] for r in known.recordings]
         return History(
             source=self.source,
-            fingerprint=fingerprint(self.dataset),
+            fingerprint=self.dataset.fingerprint,
             frames=sum(len(s) for s in stamps),
             span=(min(stamp_text(s[0]) for s in stamps), max(stamp_text(s[-1]) for s in stamps)),
             cut=tuple(stamp_text(s[-1]) for s in stamps),
@@ -376,22 +382,6 @@ def _told(calibration: FittedCalibration) -> dict[str, Any]:
     figures = {name: np.nan_to_num(values, nan=0.0).tolist() for name, values in calibration.figures.items()}
     changed = f"scale {calibration.scale.min():.2f} to {calibration.scale.max():.2f} by lead and variable"
     return {"note": calibration.note or changed, **figures}
-
-
-def tail(dataset: Dataset, frames: int) -> Dataset:
-    """The last `frames` observed frames of every recording, and the known future after them."""
-
-    def cut(recording: Recording) -> Recording:
-        first = max(0, recording.observed - frames)
-        return replace(
-            recording,
-            stamps=recording.stamps[first:],
-            values=recording.values[first:],
-            known_future=recording.known_future[first:],
-            past=recording.past[first:],
-        )
-
-    return replace(dataset, recordings=tuple(cut(r) for r in dataset.recordings))
 
 
 def _device(wanted: str) -> str:

@@ -19,7 +19,7 @@ from rheos.data.reader import read
 from rheos.forecast.alone import Alone
 from rheos.forecast.budget import check_memory
 from rheos.forecast.engine import Engine, Unit, origin_at, run
-from rheos.forecast.fitting import Fitting, fingerprint
+from rheos.forecast.fitting import Fitting
 from rheos.forecast.forecast import Forecast
 from rheos.forecast.given import Given
 from rheos.forecast.measure import solver_bias
@@ -140,10 +140,10 @@ class Forecaster:
             run(engine, units, members, sink, progress)
             return Forecast(sink.dataset())
         identity = {
-            "model": fingerprint(self.model.tail),
+            "model": self.model.tail.fingerprint,
             "trained": [self.model.history.steps, self.model.history.scores],
             "recipe": self.model.recipe.model_dump(mode="json"),
-            "data": fingerprint(dataset),
+            "data": dataset.fingerprint,
             "request": [members, seed, engine.horizon, [str(t) for t in times]],
             "preset": engine.preset.model_dump(mode="json"),
             **({} if engine.given is None else {"given": engine.given.fingerprint}),
@@ -366,7 +366,7 @@ def _partial(target: Path, recipe: Recipe, dataset: Dataset) -> Path:
     folder = target.with_name(target.name + ".partial")
     identity = {
         "recipe": recipe.model_dump(mode="json"),
-        "data": fingerprint(dataset),
+        "data": dataset.fingerprint,
         "rheos": __version__,
     }
     marker = folder / "run.json"

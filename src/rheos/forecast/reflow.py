@@ -48,7 +48,7 @@ class Paired:
     def batch(self, indices: Tensor, device: str = "cpu") -> Batch:
         """Coded clips of some pairs, their context and the noise that belongs to them."""
         batch = self.windows.batch(self.chosen[indices.numpy()])
-        context = self.model.context(batch, forecasting=False)[1].to(device)
+        context = self.model.context(batch)[1].to(device)
         clips = self.pairs.clips[indices].to(device)
         coded = process_of(self.model.denoiser, None).read(clips, context)
         return coded, context, self.pairs.noise[indices].to(device)
@@ -93,6 +93,6 @@ def paired(
 
 def _drawn(model: FittedModel, windows: WindowSource, part: np.ndarray, start: int, device: str) -> Pairs:
     """Pairs number `start` and following."""
-    clip, context = model.context(windows.batch(part), forecasting=False)
+    clip, context = model.context(windows.batch(part))
     key = Key.of(model.recipe.seed, torch.arange(start, start + len(part)), "reflow")
     return pairs(model.denoiser, clip.shape, key=key, context=context, device=device)

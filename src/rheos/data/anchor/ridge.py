@@ -178,7 +178,7 @@ class _Regression:
 
     def _shared(self, pilot: np.ndarray) -> np.ndarray:
         """The candidate of each lead `(1, S)` that is best over some entries, each in its own units."""
-        total = 0.0
+        total = np.zeros(())
         for items in self._groups(pilot):
             moments = self._moments(items, self._best_base(items))
             square = forward(moments, self.candidates[:, None, None])

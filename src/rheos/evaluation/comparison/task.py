@@ -10,7 +10,6 @@ from rheos.core.errors import InputError
 from rheos.data.circle import Circle
 from rheos.data.dataset import Dataset
 from rheos.evaluation.windows import MOST_WINDOWS, area_of, cases, share_unit, window_origins
-from rheos.forecast.fitting import fingerprint
 from rheos.forecast.measure import channel_scale
 from rheos.forecast.store import stamp_text
 from rheos.sample.preset import preset
@@ -98,7 +97,7 @@ class Task:
     def identity(self) -> dict[str, Any]:
         """What two results must share to stand in one table."""
         return {
-            "fingerprint": fingerprint(self.dataset),
+            "fingerprint": self.dataset.fingerprint,
             "horizon": self.horizon,
             "holdout": self.holdout,
             "windows": self.windows,
