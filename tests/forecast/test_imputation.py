@@ -14,6 +14,7 @@ from rheos.data.window_source import WindowSource
 from rheos.denoise import Objective
 from rheos.forecast.fitting import Fitting
 from rheos.forecast.imputation import Imputation
+from rheos.forecast.reflow import paired
 
 PAST, LEADS = 2, 5
 SEEN = np.array([True, False, True, False, False])
@@ -114,12 +115,6 @@ def test_the_covariance_is_that_of_errors(share):
     clip, context = clips(rows, mask, torch.from_numpy(errors))
     found = Imputation.of(clip, context, torch.ones(2, dtype=torch.bool)).covariance.numpy()
     np.testing.assert_allclose(found, LAWS, atol=0.12)
-    plain = Imputation.of(
-        torch.where(mask > 0, (clip - context.anchor) / context.anchor_scale, 0.0),
-        Context(history_frames=PAST, mask=mask),
-        torch.ones(2, dtype=torch.bool),
-    )
-    np.testing.assert_allclose(plain.covariance.numpy(), found, atol=1e-9)
 
 
 def holed(frames=400):
@@ -151,6 +146,16 @@ def test_a_network_is_trained_on_whole_futures(monkeypatch):
         missing = context.counted[:, future] == 0
         assert (clip[:, future][missing] != 0).all()
     assert not torch.equal(seen[-1][0][:, -4:], seen[0][0][:, -4:])
+
+
+def test_pairs_are_whole(tmp_path):
+    """A reflow's clips are drawn whole, whatever their windows miss, and all of them counts."""
+    model = tiny.fitted(holed(), (*tiny.SERIES, "process=rectified_flow")).model
+    windows = WindowSource(read(holed()), model.recipe.window, model.codec)
+    clips, context, _ = paired(model, windows, np.arange(40), 8, tmp_path).batch(torch.arange(8))
+    future = slice(model.recipe.history, None)
+    assert (context.counts(clips)[:, future] == 1).all()
+    assert (clips[:, future] != 0).all()
 
 
 def imputation_of(source, words=tiny.SERIES, horizon=tiny.HORIZON):

@@ -16,8 +16,10 @@ from torch import Tensor
 
 from rheos.core.context import Context
 from rheos.core.keys import Key, Purpose
+from rheos.process.coordinates import Anchored
 from rheos.process.noise.moments import correlation_of
 
+_ANCHORED, _DATA = Anchored(), torch.zeros(())
 _JITTER = 1e-3
 _MOST_NUMBERS = 2**22
 
@@ -40,12 +42,12 @@ class Imputation:
 
         Args:
             clip: coded clips `(n, f, channel, *space)`.
-            context: of the clips, its mask 1 where an entry was observed.
+            context: of the clips, anchored, its mask 1 where an entry was observed.
             exists: bool `(channel, *space)`.
         """
         future = slice(context.history_frames, None)
         mask = torch.ones_like(clip) if context.mask is None else context.mask
-        errors = _errors(clip, context)[:, future].where(mask[:, future] > 0, torch.nan)
+        errors = _ANCHORED.to_canonical(clip, _DATA, context)[:, future].where(mask[:, future] > 0, torch.nan)
         each = errors.movedim(2, 0).movedim(2, -1).flatten(1, -2)
         return cls(torch.stack([_covariance(rows) for rows in each]), exists)
 
@@ -54,7 +56,7 @@ class Imputation:
 
         Args:
             clip: coded clips `(b, f, channel, *space)`.
-            context: of the clips, its mask 1 where an entry was observed.
+            context: of the clips, anchored, its mask 1 where an entry was observed.
             key: of the clips.
         """
         if context.mask is None:
@@ -65,7 +67,7 @@ class Imputation:
         gaps = asked & (context.mask == 0)
         if not gaps.any():
             return clip, context
-        errors = _errors(clip, context).double()
+        errors = _ANCHORED.to_canonical(clip, _DATA, context).double()
         normal = key.at(Purpose.IMPUTATION, key.step).normal(clip.shape[1:], device=clip.device).double()
         rows = gaps[:, past:].any(1).nonzero(as_tuple=True)
         parts = [part[:, past:].movedim(1, -1)[rows] for part in (errors, normal, ~gaps)]
@@ -73,7 +75,7 @@ class Imputation:
         whole = errors[:, past:].movedim(1, -1).contiguous()
         whole[rows] = drawn
         errors[:, past:] = whole.movedim(-1, 1)
-        filled = torch.where(gaps, _values(errors, context).to(clip), clip)
+        filled = torch.where(gaps, _ANCHORED.to_seen(errors.to(clip), _DATA, context), clip)
         mask = torch.where(gaps, 1.0, context.mask)
         return filled, replace(context, mask=mask, counted=context.mask)
 
@@ -92,18 +94,6 @@ def _pieces(channel: Tensor, *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Rows in runs whose matrices stay in bounds."""
     run = max(1, _MOST_NUMBERS // parts[0].shape[-1] ** 2)
     return zip(channel.split(run), *(part.split(run) for part in parts), strict=True)
-
-
-def _errors(clip: Tensor, context: Context) -> Tensor:
-    """How far a clip lies from its anchor, in units of the anchor's scale."""
-    away = clip if context.anchor is None else clip - context.anchor
-    return away if context.anchor_scale is None else away / context.anchor_scale
-
-
-def _values(errors: Tensor, context: Context) -> Tensor:
-    """The inverse of :func:`_errors`."""
-    away = errors if context.anchor_scale is None else errors * context.anchor_scale
-    return away if context.anchor is None else away + context.anchor
 
 
 def _covariance(rows: Tensor) -> Tensor:
