@@ -58,7 +58,7 @@ CASES = {
         ("data.duplicates=mean", "data.missing=[-9999]", "data.resample=1h"),
         members=50,
     ),
-    "los_loop": Case("series/los_loop_speed.npz::speed", 12, 288, 288, ("data.period=288",), members=50),
+    "los_loop": Case("series/los_loop_speed.npz::speed", 12, 288, 288, ("data.period=288",), members=20),
 }
 
 
