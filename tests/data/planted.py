@@ -228,7 +228,6 @@ PLANTED = [
         "(1.0 - _HURDLE) * square[-1:]",
         "square[-1:]",
     ),
-    ("src/rheos/data/anchor/ridge.py", "return chosen(total)[None]", "return total.argmin(0)[None]"),
     (
         "src/rheos/data/anchor/penalty.py",
         "shrunk = correlation + penalty[..., None] * eye",

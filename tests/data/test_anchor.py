@@ -253,18 +253,6 @@ def test_walks_are_anchored_on_their_last_value():
     assert (fitted.weights == 0).all(-1).mean() > 0.85
 
 
-@pytest.mark.parametrize("columns", [2, 40])
-def test_one_rule_chooses_for_each_variable_and_for_many_together(columns, monkeypatch):
-    values = np.random.default_rng(0).normal(size=(300, columns)).cumsum(0)
-    values[1:] -= 0.9 * values[:-1]
-    source = source_of(values, horizon=2)
-    assert Ridge().fit(source, everything(source)).weights.any()
-    monkeypatch.setattr(
-        "rheos.data.anchor.ridge.chosen", lambda square: np.full(square.shape[1:], len(square) - 1)
-    )
-    assert not Ridge().fit(source, everything(source)).weights.any()
-
-
 def test_a_calendar_that_was_true_for_a_season_is_not_trusted():
     """The day's amplitude falls all through the data: the past of the series says so, the calendar cannot.
 

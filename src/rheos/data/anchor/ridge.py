@@ -177,13 +177,16 @@ class _Regression:
         return np.where(none[..., None], 0.0, weights), np.where(none, without, square)
 
     def _shared(self, pilot: np.ndarray) -> np.ndarray:
-        """The candidate of each lead `(1, S)` that is best over some entries, each in its own units."""
+        """The candidate of each lead `(1, S)` that is best over some entries, each in its own units.
+
+        Over so many the best is hardly so by chance: there is no hurdle.
+        """
         total = np.zeros(())
         for items in self._groups(pilot):
             moments = self._moments(items, self._best_base(items))
             square = forward(moments, self.candidates[:, None, None])
             total = total + (square / np.maximum(square.min(0), 1e-30)).sum(1)
-        return chosen(total)[None]
+        return total.argmin(0)[None]
 
     def _groups(self, items: np.ndarray) -> Iterator[np.ndarray]:
         """Entries in groups whose moments and features stay in bounds."""
