@@ -1,5 +1,7 @@
 """What is missing of a training clip's future is drawn from the law given what was seen, and never counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from rheos.core.keys import Key
 from rheos.data.circle import Circle
 from rheos.data.reader import read
 from rheos.data.window_source import WindowSource
-from rheos.denoise import Objective
+from rheos.denoise import Objective, TokenDenoiser
 from rheos.forecast.fitting import Fitting
 from rheos.forecast.imputation import Imputation
 from rheos.forecast.reflow import paired
@@ -177,3 +179,15 @@ def test_land_is_no_hole():
     dry = tiny.field(holes=False)
     dry["sst"][:, 0, 0] = np.nan
     assert imputation_of(dry, tiny.FIELD, 3)[0] is None
+
+
+def test_who_left_is_no_hole_and_tokens_have_no_errors():
+    found, model = imputation_of(tiny.table())
+    assert found is None
+    source = read(holed())
+    windows = WindowSource(source, model.recipe.window, model.codec)
+    indices = np.arange(len(windows))
+    layout = replace(model.layout, kind="trajectory")
+    assert Fitting._imputation(replace(model, layout=layout), windows, indices) is None
+    tokens = object.__new__(TokenDenoiser)
+    assert Fitting._imputation(replace(model, denoiser=tokens), windows, indices) is None
