@@ -688,7 +688,7 @@ PLANTED = [
     (_COLUMN, "return known[..., 0] + correction", "return known[..., 0] - correction", _OF_COLUMN),
     (_COLUMN, "newest(batch.history - past)", "newest(batch.history)", _OF_COLUMN),
     (_COLUMN, "whole[..., -1, -1], leave_out(moments, penalties)[0]", "0.0, whole[..., -1, -1]", _OF_COLUMN),
-    (_COLUMN, "chosen(in_units.sum(1))", "in_units.sum(1).argmax(0)", _OF_COLUMN),
+    (_COLUMN, "in_units.sum(1).argmin(0)", "in_units.sum(1).argmax(0)", _OF_COLUMN),
     (_COLUMN, "given = np.isfinite(self.column.future(batch))", "given = True", _OF_COLUMN),
     (_COLUMN, "np.where(named, column.scale, otherwise.scale)", "column.scale", _OF_COLUMN),
     (_COLUMN, "fit(source.without(hidden), indices)", "fit(source, indices)", _OF_COLUMN),

@@ -89,6 +89,14 @@ def test_nothing_else_is_touched():
     assert impute(clip, bare, Key.of(0, rows)) == (clip, bare)
 
 
+def test_some_frames_count_as_they_did():
+    mask = masked(3, SEEN)
+    _, told = Imputation(torch.from_numpy(LAWS), torch.ones(2, dtype=torch.bool))(
+        *clips(3, mask, torch.zeros(3, LEADS, 2, dtype=torch.float64)), Key.of(0, 3)
+    )
+    assert torch.equal(told.frames(1, 5).counts(mask[:, 1:5]), mask[:, 1:5])
+
+
 def test_every_step_draws_anew_and_one_step_the_same():
     mask = masked(4, SEEN)
     clip, context = clips(4, mask, torch.zeros(4, LEADS, 2, dtype=torch.float64))
