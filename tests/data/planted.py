@@ -7,6 +7,10 @@ _OF_GEOMETRIC = "tests/data/test_geometric.py"
 _COLUMN = "src/rheos/data/anchor/forecast_column.py"
 _OF_COLUMN = "tests/data/test_forecast_column.py"
 _PERCEPTRON = "src/rheos/data/anchor/perceptron.py"
+_CROSS = "src/rheos/data/anchor/cross_fitted.py"
+_OF_CROSS = "tests/data/test_cross_fitted.py"
+_MODES = "src/rheos/data/anchor/damped_modes.py"
+_OF_MODES = "tests/data/test_damped_modes.py"
 _LEAVING_OUT = "src/rheos/data/anchor/leaving_out.py"
 _OF_PERCEPTRON = "tests/data/test_perceptron.py"
 _PATCHES = "src/rheos/data/codec/patches.py"
@@ -722,4 +726,39 @@ PLANTED = [
     (_PERCEPTRON, "(unit * gain).astype", "unit.astype", _OF_PERCEPTRON),
     (_PERCEPTRON, "of_each(wanted - used * answered)", "of_each(wanted - answered)", _OF_PERCEPTRON),
     (_PERCEPTRON, "(z - middle) * inverse", "(z - middle)", _OF_PERCEPTRON),
+    (
+        _CROSS,
+        "ahead[mine] = anchor.future(batch.rows(mine))",
+        "ahead[mine] = self.whole.future(batch.rows(mine))",
+        _OF_CROSS,
+    ),
+    (_CROSS, "self.whole if number < 0", "self.parts[0] if number < 0", _OF_CROSS),
+    (_CROSS, "+ horizon <= origins.min()", "<= origins.min()", _OF_CROSS),
+    (_CROSS, ">= origins.max() + horizon", ">= origins.max()", _OF_CROSS),
+    (_CROSS, "(source.sequence[indices] != sequence) | before", "before", _OF_CROSS),
+    (_CROSS, "config.measure(source, indices[others])", "config.measure(source, indices)", _OF_CROSS),
+    (_CROSS, "scale=whole.scale,", "scale=parts[0].scale,", _OF_CROSS),
+    (_MODES, "self._addition(plane, x[others], error[others])", "self._addition(plane, x, error)", _OF_MODES),
+    (_MODES, "self.rule.measure(source, indices[others])", "self.rule.measure(source, indices)", _OF_MODES),
+    (_MODES, "np.nan, np.float32)", "0.0, np.float32)", _OF_MODES),
+    (_MODES, "error -= (of_near := _share(error, near)) * near", "of_near = _share(error, near)", _OF_MODES),
+    (_MODES, "error -= (of_far := _share(error, far)) * far", "of_far = _share(error, far)", _OF_MODES),
+    (_MODES, "if parts else rule.scale", "if kept.size else rule.scale", _OF_MODES),
+    (_MODES, "error - _local(local, features), 0.0)", "error, 0.0)", _OF_MODES),
+    (_MODES, "np.where(seen, error, 0.0), seen", "np.nan_to_num(error), np.ones_like(seen)", _OF_MODES),
+    (_MODES, "/ np.maximum(share, 1e-12)", "", _OF_MODES),
+    (_MODES, '"wrap" if wraps else "constant"', '"constant"', _OF_MODES),
+    (_MODES, "self.weights * far)", "self.weights * near)", _OF_MODES),
+    (_MODES, "self.local * near, self", "self.local, self", _OF_MODES),
+    (_MODES, "+ pooling * firm @ common", "", _OF_MODES),
+    (_MODES, "gram + pooling * firm", "gram", _OF_MODES),
+    (_MODES, "[::-1] if variance", " if variance", _OF_MODES),
+    (_MODES, "/ variance[found][:, None]", "", _OF_MODES),
+    (
+        _MODES,
+        "np.clip(product / np.where(square > 0, square, 1.0), 0.0, 1.0)",
+        "product / np.where(square > 0, square, 1.0)",
+        _OF_MODES,
+    ),
+    (_MODES, "+ self.addition.far(x)", "", _OF_MODES),
 ]

@@ -9,6 +9,7 @@ from rheos.data.anchor import (
     ANCHORS,
     Advection,
     DampedAnomaly,
+    DampedModes,
     ForecastColumn,
     Geometric,
     NoAnchor,
@@ -24,7 +25,15 @@ from rheos.data.dataset import Dataset, Layout, Recording
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowSpec
 
-CONFIGS = [NoAnchor(), Persistence(), Persistence(damped=True), Seasonal(), DampedAnomaly(), Ridge()]
+CONFIGS = [
+    NoAnchor(),
+    Persistence(),
+    Persistence(damped=True),
+    Seasonal(),
+    DampedAnomaly(),
+    DampedModes(),
+    Ridge(),
+]
 
 
 def source_of(values, history=6, horizon=3, lags=(), known_future=None, periods=(), stamps=None, periodic=()):
@@ -298,7 +307,9 @@ def test_ridge_beats_simpler_rules_on_windows_never_seen():
         if isinstance(config, Ridge):
             assert np.sqrt(((residual / scale[:, 24:]) ** 2).mean()) == pytest.approx(1, abs=0.1)
     # The law is the damped anomaly's own; every other rule is simpler than the ridge.
-    simpler = [e for config, e in error.items() if not isinstance(config, Ridge | DampedAnomaly)]
+    simpler = [
+        e for config, e in error.items() if not isinstance(config, Ridge | DampedAnomaly | DampedModes)
+    ]
     assert error[Ridge()] < 0.9 * min(simpler)
     assert error[DampedAnomaly()] < error[Ridge()]
 

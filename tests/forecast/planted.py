@@ -743,4 +743,16 @@ PLANTED = [
         "* present",
         "tests/denoise/test_ends.py",
     ),
+    (
+        _FIT,
+        "CrossFitted.of(recipe.anchor, windows, first, anchor)",
+        "anchor",
+        "tests/forecast/test_few_windows.py",
+    ),
+    (
+        _FIT,
+        "model.anchor = recipe.anchor.fit(windows, np.arange(len(windows)))",
+        "model.anchor = recipe.anchor.fit(windows, first)",
+        "tests/forecast/test_few_windows.py",
+    ),
 ]

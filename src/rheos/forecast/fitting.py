@@ -16,6 +16,7 @@ from rheos.core.errors import InputError
 from rheos.core.files import read_json, write_json
 from rheos.core.keys import Key, Purpose
 from rheos.data.anchor.base import CHUNK_BYTES, FittedAnchor, some, window_bytes
+from rheos.data.anchor.cross_fitted import CrossFitted
 from rheos.data.anchor.recent import follow, looked_back
 from rheos.data.bounds import Bounds
 from rheos.data.circle import Circle
@@ -85,6 +86,9 @@ class Fitting:
         self._require(first, second, shortest)
         anchor = recipe.anchor.fit(windows, first)
         model = self._untrained(known, limits, anchor, follow(windows, anchor, ahead=True), first)
+        few = len(windows) < _FEW_WINDOWS
+        if few:
+            model.anchor = CrossFitted.of(recipe.anchor, windows, first, anchor)
         modes = self._standardize(model, *self._batch(model, windows, some(first, 256)))
         device = _device(recipe.training.device)
         model.denoiser.to(device)
@@ -99,7 +103,7 @@ class Fitting:
         model.denoiser.to("cpu")
         if model.energy is not None:
             model.energy.to("cpu")
-        if len(windows) < _FEW_WINDOWS:
+        if few:
             # What was held out has done its service; with few years the point forecast needs them all.
             windows.errors = None
             model.anchor = recipe.anchor.fit(windows, np.arange(len(windows)))

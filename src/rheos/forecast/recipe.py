@@ -308,7 +308,7 @@ def propose(
         proposal["codec"] = [{"kind": "scale", "mode": "window"}]
     if field and not agents and _follows_the_year(proposal, layout.frequency, layout.periods):
         # A year's lag would cost two years of windows and say less than the climatology.
-        proposal |= {"anchor": {"kind": "damped_anomaly"}, "lags": []}
+        proposal |= {"anchor": {"kind": "damped_modes"}, "lags": []}
     if field:
         cells = int(np.prod(features or dataset.features)) * (proposal["history"] + horizon)
         proposal["block"] = int(np.clip(4_000_000 // cells, 4, 50))

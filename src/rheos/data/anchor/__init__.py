@@ -3,6 +3,7 @@
 from rheos.data.anchor.advection import Advection
 from rheos.data.anchor.base import Anchor, FittedAnchor
 from rheos.data.anchor.damped_anomaly import DampedAnomaly
+from rheos.data.anchor.damped_modes import DampedModes
 from rheos.data.anchor.forecast_column import ForecastColumn
 from rheos.data.anchor.geometric import Geometric
 from rheos.data.anchor.none import NoAnchor
@@ -16,6 +17,7 @@ ANCHORS: tuple[type[Anchor], ...] = (
     Persistence,
     Seasonal,
     DampedAnomaly,
+    DampedModes,
     Ridge,
     Geometric,
     Advection,
@@ -28,6 +30,7 @@ __all__ = [
     "Advection",
     "Anchor",
     "DampedAnomaly",
+    "DampedModes",
     "FittedAnchor",
     "ForecastColumn",
     "Geometric",

@@ -203,11 +203,14 @@ class FittedDampedAnomaly(FittedAnchor):
 
     def future(self, batch: WindowBatch) -> np.ndarray:
         """The climatology and a share of the last anomaly."""
-        coefficients = self.coefficients.reshape(len(self.coefficients), -1)
-        frames = _Frames.of(batch)
-        damping = self.damping.reshape(len(self.damping), -1)
-        ahead = frames.future_calendar @ coefficients + damping * frames.anomaly(coefficients)[:, None]
-        return np.asarray(ahead.reshape(batch.future.shape))
+        calendar = _with_constant(batch.calendar[:, batch.history.shape[1] :])
+        usual = np.tensordot(calendar, self.coefficients, 1)
+        return np.asarray(usual + self.damping * self.anomaly(batch)[:, None])
+
+    def anomaly(self, batch: WindowBatch) -> np.ndarray:
+        """Departure of the last values from the climatology `(b, *features)`, 0 where none was observed."""
+        found = _Frames.of(batch).anomaly(self.coefficients.reshape(len(self.coefficients), -1))
+        return found.reshape(len(batch), *batch.future.shape[2:])
 
     def numbers(self) -> dict[str, np.ndarray]:
         """Coefficients and damping."""
