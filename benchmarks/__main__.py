@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
+    ablation,
     adaptive,
     cost,
     dropped,
@@ -52,6 +53,10 @@ def _dropped(chosen: Namespace) -> None:
     dropped.run(chosen.data, chosen.time, chosen.sets or list(dropped.CASES), chosen.threads, RESULTS)
 
 
+def _ablation(chosen: Namespace) -> None:
+    ablation.run(chosen.data, chosen.sets or ablation.SETS, chosen.seeds, RESULTS)
+
+
 def _page(chosen: Namespace) -> None:
     page.write(RESULTS, DOCS / "benchmarks.md")
     processes_page.write_guide(RESULTS, DOCS / "tasks" / "process.md")
@@ -66,6 +71,7 @@ MEASUREMENTS: dict[str, Callable[[Namespace], None]] = {
     "few": lambda chosen: few.run(chosen.data, chosen.steps or 4000, RESULTS),
     "energy": lambda chosen: energy.run(RESULTS),
     "processes": lambda chosen: processes.run(chosen.data, chosen.sets or list(processes.STUDIES), RESULTS),
+    "ablation": _ablation,
     "dropped": _dropped,
     "unrest": lambda chosen: unrest.run(chosen.data, RESULTS),
     "recent": lambda chosen: recent.run(chosen.data, chosen.sets or recent.SETS, RESULTS),
@@ -88,6 +94,7 @@ def main() -> None:
     parser.add_argument(
         "--steps", type=int, help="training steps of few (4000), nbody (150), pedestrians (300), radar (200)"
     )
+    parser.add_argument("--seeds", type=int, default=3, help="of each arm of ablation")
     parser.add_argument("--sets", nargs="*", help="which sets, all if not given, or `quick`")
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="where runs go on")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of training and forecasting")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    ablation,
     dropped,
     energy,
     few,
@@ -193,6 +194,7 @@ SECTIONS: dict[str, Callable[[Any], str]] = {
     "speed": _speed,
     "speed-cuda": _speed,
     "steps": steps.section,
+    "ablation-*": ablation.section,
     "unrest": unrest.section,
     "recent": recent.section,
     "processes-*": processes_page.section,

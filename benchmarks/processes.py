@@ -27,7 +27,7 @@ from rheos.data.sample_data import path
 from rheos.evaluation.backtest import members_of, test_origins
 from rheos.evaluation.windows import cases
 from rheos.forecast.engine import Engine
-from rheos.forecast.forecaster import options, reading
+from rheos.forecast.forecaster import Forecaster, options, reading
 from rheos.score import covered, crps, energy_score, energy_spectrum, spectrum_error
 
 SEEDS, MORE, FIRST = 3, 6, 4
@@ -93,10 +93,18 @@ class Study:
     arms: int = len(ARMS)
 
 
-def _of_skill(
-    name: str, passed_over: int, steps: int, network: tuple[str, ...] = SERIES, arms: int = len(ARMS)
+def of_skill(
+    name: str, passed_over: int, words: tuple[str, ...], members: int, arms: int = len(ARMS)
 ) -> Study:
-    """A set of `skill` without its last frames: those scored there, and as many before them."""
+    """A set of `skill` without its last frames, those that are passed over.
+
+    Args:
+        name: of the set.
+        passed_over: how many frames are.
+        words: of every arm, beside those that say what the data are.
+        members: of every ensemble.
+        arms: how many are measured.
+    """
     case = skill.CASES[name]
 
     def data(folder: Path) -> Dataset | None:
@@ -105,9 +113,17 @@ def _of_skill(
         given = dict(options(None, list(case.words)))
         return read(f"{folder / case.file}{case.part}", reading(given)).until(passed_over)
 
-    words = (*case.words, *network, f"holdout={case.holdout}", f"training.steps={steps}", "training.checks=2")
     note = f"{case.note}; the last {passed_over} frames are passed over"
-    return Study(data, case.horizon, words, note, members=25 if network is SERIES else 50, arms=arms)
+    return Study(data, case.horizon, (*case.words, *words), note, members=members, arms=arms)
+
+
+def _of_steps(
+    name: str, passed_over: int, steps: int, network: tuple[str, ...] = SERIES, arms: int = len(ARMS)
+) -> Study:
+    """A set of `skill` without the frames scored there and as many before them."""
+    holdout = skill.CASES[name].holdout
+    words = (*network, f"holdout={holdout}", f"training.steps={steps}", "training.checks=2")
+    return of_skill(name, passed_over, words, 25 if network is SERIES else 50, arms)
 
 
 STUDIES = {
@@ -117,7 +133,7 @@ STUDIES = {
         (*SERIES, "holdout=168", "training.steps=200", "training.checks=2"),
         "sea-surface temperature, monthly, half a year ahead",
     ),
-    "vic_elec": _of_skill("vic_elec", 2688, 600, arms=9),
+    "vic_elec": _of_steps("vic_elec", 2688, 600, arms=9),
     "turbulence": Study(
         lambda _: turbulence(frames=300, size=16, trajectories=4, seed=1),
         4,
@@ -127,8 +143,8 @@ STUDIES = {
         windows=5,
         arms=10,
     ),
-    "nyc_taxi": _of_skill("nyc_taxi", 2688, 600, arms=5),
-    f"vic_elec{WHOLE}": _of_skill("vic_elec", 2688, 1500, (ALONE,), _OF_FLOORS),
+    "nyc_taxi": _of_steps("nyc_taxi", 2688, 600, arms=5),
+    f"vic_elec{WHOLE}": _of_steps("vic_elec", 2688, 1500, (ALONE,), _OF_FLOORS),
 }
 
 
@@ -173,9 +189,14 @@ def scored(study: Study, dataset: Dataset, words: Sequence[str]) -> dict[str, An
     spectrum error.
     """
     began = time.process_time()
-    forecaster = rheos.fit(dataset, study.horizon, words=words)
+    found = scores(rheos.fit(dataset, study.horizon, words=words), study, dataset, calibrated=False)
+    return found | {"cpu_seconds": round(time.process_time() - began, 1)}
+
+
+def scores(forecaster: Forecaster, study: Study, dataset: Dataset, calibrated: bool) -> dict[str, Any]:
+    """As :func:`scored` of one that is fitted."""
     model = forecaster.model
-    engine = Engine(model, dataset, model.preset("balanced"), calibrated=False)
+    engine = Engine(model, dataset, model.preset("balanced"), calibrated=calibrated)
     origins = test_origins(forecaster, dataset, study.windows)
     drawn, truths = [], []
     for i, origin, truth in cases(dataset, origins, study.horizon):
@@ -189,7 +210,6 @@ def scored(study: Study, dataset: Dataset, words: Sequence[str]) -> dict[str, An
         "energy": [_joint(x, y) for x, y in pairs],
         "coverage": float(np.nanmean([covered(x, y) for x, y in pairs])),
         "best_step": model.history.best_step,
-        "cpu_seconds": round(time.process_time() - began, 1),
     }
     if dataset.layout.kind == "field":
         found["spectrum"] = _spectrum(members, came)

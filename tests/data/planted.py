@@ -7,8 +7,8 @@ _OF_GEOMETRIC = "tests/data/test_geometric.py"
 _COLUMN = "src/rheos/data/anchor/forecast_column.py"
 _OF_COLUMN = "tests/data/test_forecast_column.py"
 _PERCEPTRON = "src/rheos/data/anchor/perceptron.py"
-_CROSS = "src/rheos/data/anchor/cross_fitted.py"
-_OF_CROSS = "tests/data/test_cross_fitted.py"
+_STRETCHES, _OF_STRETCHES = "src/rheos/data/anchor/stretches.py", "tests/data/test_stretches.py"
+_IN_SAMPLE, _OF_IN_SAMPLE = "src/rheos/data/anchor/in_sample.py", "tests/data/test_in_sample.py"
 _MODES = "src/rheos/data/anchor/damped_modes.py"
 _OF_MODES = "tests/data/test_damped_modes.py"
 _LEAVING_OUT = "src/rheos/data/anchor/leaving_out.py"
@@ -726,18 +726,15 @@ PLANTED = [
     (_PERCEPTRON, "(unit * gain).astype", "unit.astype", _OF_PERCEPTRON),
     (_PERCEPTRON, "of_each(wanted - used * answered)", "of_each(wanted - answered)", _OF_PERCEPTRON),
     (_PERCEPTRON, "(z - middle) * inverse", "(z - middle)", _OF_PERCEPTRON),
-    (
-        _CROSS,
-        "ahead[mine] = anchor.future(batch.rows(mine))",
-        "ahead[mine] = self.whole.future(batch.rows(mine))",
-        _OF_CROSS,
-    ),
-    (_CROSS, "self.whole if number < 0", "self.parts[0] if number < 0", _OF_CROSS),
-    (_CROSS, "+ horizon <= origins.min()", "<= origins.min()", _OF_CROSS),
-    (_CROSS, ">= origins.max() + horizon", ">= origins.max()", _OF_CROSS),
-    (_CROSS, "(source.sequence[indices] != sequence) | before", "before", _OF_CROSS),
-    (_CROSS, "config.measure(source, indices[others])", "config.measure(source, indices)", _OF_CROSS),
-    (_CROSS, "scale=whole.scale,", "scale=parts[0].scale,", _OF_CROSS),
+    (_STRETCHES, "+ horizon <= origins.min()", "<= origins.min()", _OF_STRETCHES),
+    (_STRETCHES, ">= origins.max() + horizon", ">= origins.max()", _OF_STRETCHES),
+    (_STRETCHES, "(source.sequence[indices] != sequence) | before", "before", _OF_STRETCHES),
+    (_STRETCHES, "2 * len(others) > len(indices)", "len(others) > 0", _OF_STRETCHES),
+    (_IN_SAMPLE, "*= self.ratio", "/= self.ratio", _OF_IN_SAMPLE),
+    (_IN_SAMPLE, ".clip(_LEAST, 1.0)", "", _OF_IN_SAMPLE),
+    (_IN_SAMPLE, "np.where(count > 0, square, 1.0)", "square", _OF_IN_SAMPLE),
+    (_IN_SAMPLE, "((batch.future - center) / scale)", "(batch.future - center)", _OF_IN_SAMPLE),
+    (_IN_SAMPLE, "axis=(0, 3))\n            count", "axis=(0, 3)) / 2\n            count", _OF_IN_SAMPLE),
     (_MODES, "self._addition(plane, x[others], error[others])", "self._addition(plane, x, error)", _OF_MODES),
     (_MODES, "self.rule.measure(source, indices[others])", "self.rule.measure(source, indices)", _OF_MODES),
     (_MODES, "np.nan, np.float32)", "0.0, np.float32)", _OF_MODES),

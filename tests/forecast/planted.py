@@ -745,8 +745,20 @@ PLANTED = [
     ),
     (
         _FIT,
-        "CrossFitted.of(recipe.anchor, windows, first, anchor)",
-        "anchor",
+        "replace(model, anchor=InSample.of(model.anchor, windows, first))",
+        "model",
+        "tests/forecast/test_few_windows.py",
+    ),
+    (
+        _FIT,
+        "self._batch(pupil, windows, some(",
+        "self._batch(model, windows, some(",
+        "tests/forecast/test_few_windows.py",
+    ),
+    (
+        _FIT,
+        "self._batch(pupil, windows, first[",
+        "self._batch(model, windows, first[",
         "tests/forecast/test_few_windows.py",
     ),
     (

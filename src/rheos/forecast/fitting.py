@@ -16,7 +16,7 @@ from rheos.core.errors import InputError
 from rheos.core.files import read_json, write_json
 from rheos.core.keys import Key, Purpose
 from rheos.data.anchor.base import CHUNK_BYTES, FittedAnchor, some, window_bytes
-from rheos.data.anchor.cross_fitted import CrossFitted
+from rheos.data.anchor.in_sample import InSample
 from rheos.data.anchor.recent import follow, looked_back
 from rheos.data.bounds import Bounds
 from rheos.data.circle import Circle
@@ -86,10 +86,8 @@ class Fitting:
         self._require(first, second, shortest)
         anchor = recipe.anchor.fit(windows, first)
         model = self._untrained(known, limits, anchor, follow(windows, anchor, ahead=True), first)
-        few = len(windows) < _FEW_WINDOWS
-        if few:
-            model.anchor = CrossFitted.of(recipe.anchor, windows, first, anchor)
-        modes = self._standardize(model, *self._batch(model, windows, some(first, 256)))
+        pupil = self._pupil(model, windows, first)
+        modes = self._standardize(model, *self._batch(pupil, windows, some(first, 256)))
         device = _device(recipe.training.device)
         model.denoiser.to(device)
         with torch.enable_grad():
@@ -103,7 +101,7 @@ class Fitting:
         model.denoiser.to("cpu")
         if model.energy is not None:
             model.energy.to("cpu")
-        if few:
+        if len(windows) < _FEW_WINDOWS:
             # What was held out has done its service; with few years the point forecast needs them all.
             windows.errors = None
             model.anchor = recipe.anchor.fit(windows, np.arange(len(windows)))
@@ -194,6 +192,13 @@ class Fitting:
             model.denoiser = denoiser_of(model.recipe, model.denoiser.network)
 
     @staticmethod
+    def _pupil(model: FittedModel, windows: WindowSource, first: np.ndarray) -> FittedModel:
+        """The model as training windows see it: where windows are few, in the units of its errors there."""
+        if len(windows) >= _FEW_WINDOWS:
+            return model
+        return replace(model, anchor=InSample.of(model.anchor, windows, first))
+
+    @staticmethod
     def _batch(
         model: FittedModel, windows: WindowSource, indices: np.ndarray, device: str = "cpu"
     ) -> tuple[Tensor, Context]:
@@ -218,7 +223,8 @@ class Fitting:
         settings, denoiser = recipe.training, model.denoiser
         bfloat = settings.precision == "bfloat16" or (settings.precision == "auto" and device == "cuda")
 
-        imputation = self._imputation(model, windows, first)
+        pupil = self._pupil(model, windows, first)
+        imputation = self._imputation(pupil, windows, first)
 
         def loss_of(
             name: str, objective: Callable[..., Tensor], count: int, batch: Callable[[Tensor], Batch]
@@ -238,7 +244,7 @@ class Fitting:
             return loss
 
         def seen(chosen: Tensor) -> Batch:
-            return *self._batch(model, windows, first[chosen.numpy()], device), None
+            return *self._batch(pupil, windows, first[chosen.numpy()], device), None
 
         loss = loss_of("training", recipe.objective, len(first), seen)
         spending = self._spending(model, loss, windows, second)

@@ -26,8 +26,8 @@ from rheos.data.anchor.base import (
     whole_scale,
     window_bytes,
 )
-from rheos.data.anchor.cross_fitted import stretches
 from rheos.data.anchor.damped_anomaly import DampedAnomaly, FittedDampedAnomaly
+from rheos.data.anchor.stretches import stretches
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 

@@ -1,0 +1,126 @@
+"""What each part of the default recipe gains: the recipe without it, on real tables, the same training time.
+
+Every arm is the default recipe but for some words, with the same time of training, windows and keys. The
+last frames of a set, those scored by `skill`, are passed over; an arm is scored on as many frames before
+them. Fits are kept as they come, so that a measurement that was stopped goes on.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import rheos
+from benchmarks import skill
+from benchmarks.processes import Study, of_skill, scores
+from benchmarks.processes_page import gain
+from rheos.core.allocator import keep_large_buffers
+from rheos.core.files import read_json, write_json
+from rheos.score.bootstrap import skill as gain_of_windows
+
+SETS = ("vic_elec", "nyc_taxi", "ETTh1", "weather", "exchange")
+BUDGET = "5m"
+DEFAULT, BARE = "default", "calibration=none"
+ARMS: dict[str, str] = {
+    DEFAULT: "",
+    BARE: "calibration",
+    "anchor.memory=0": "the anchor's recent errors",
+    "anchor=persistence": "the ridge",
+    "lags=[]": "seasonal lags",
+    "process=plain": "frame mixing",
+    "training.averaging=0.001": "averaged weights",
+    "process.floor=0.7": "mixing down to 0.5, in the place of 0.7",
+}
+"""What is added to the recipe, and what it then lacks; one fit serves the first two."""
+
+
+def study_of(name: str) -> Study:
+    """What every arm is told of a set."""
+    holdout = skill.CASES[name].holdout
+    return of_skill(name, holdout, (f"holdout={holdout}", f"training.time={BUDGET}"), members=50)
+
+
+def run(data: Path, names: Sequence[str], seeds: int, results: Path) -> None:
+    """Measure what `results` lacks, on one thread, seed by seed, then arm by arm.
+
+    Args:
+        data: folder of the data sets.
+        names: of the sets.
+        seeds: of each arm.
+        results: where figures are kept.
+    """
+    torch.set_num_threads(1)
+    keep_large_buffers()
+    for seed in range(seeds):
+        for arm in ARMS:
+            for name in names if arm != BARE else ():
+                _measure(name, data, arm, seed, results / f"ablation-{name}.json")
+
+
+def _measure(name: str, data: Path, arm: str, seed: int, file: Path) -> None:
+    """One arm with one seed, unless the file has it."""
+    study = study_of(name)
+    told = {"name": name, "note": study.note, "horizon": study.horizon, "words": list(study.words)}
+    told |= {"members": study.members}
+    kept = read_json(file) if file.exists() else {**told, "arms": {}}
+    if any(kept[key] != value for key, value in told.items()):
+        raise SystemExit(f"{file} was measured with other settings; move it away to measure anew.")
+    if str(seed) in kept["arms"].get(arm, {}):
+        return
+    dataset = study.data(data)
+    if dataset is None:
+        sys.stderr.write(f"{name}: its file is absent from {data}, skipped\n")
+        return
+    own = () if arm == DEFAULT else (arm,)
+    forecaster = rheos.fit(dataset, study.horizon, words=(*study.words, *own, f"seed={seed}"))
+    arms = {DEFAULT: True, BARE: False} if arm == DEFAULT else {arm: True}
+    for one, calibrated in arms.items():
+        found = scores(forecaster, study, dataset, calibrated)
+        kept["arms"].setdefault(one, {})[str(seed)] = found
+        sys.stderr.write(f"{name}, {one}, seed {seed}: {np.mean(found['crps']):.4f}\n")
+    write_json(file, kept)
+
+
+def section(found: list[dict[str, Any]]) -> str:
+    """The section of the page."""
+    names = [study["name"] for study in found]
+    lines = [
+        "## Ablation",
+        "",
+        "What the default recipe gains in CRPS over itself without a part, with the same time of training:",
+        "positive where the part helps. Intervals are 90 %: a paired block bootstrap over windows, where an",
+        "arm has more than one seed widened by Student's over seeds; the number of seeds stands behind. A",
+        "difference is **told apart** where its interval leaves zero out; on one seed that is of this seed",
+        "alone. The frames scored by the table of skill are passed over, these windows lie before them.",
+        "",
+        *(f"- {s['name']}: {s['note']}; `{' '.join(s['words'])}`, {s['members']} members" for s in found),
+        "",
+        f"| without | words | {' | '.join(names)} |",
+        "| --- " * (2 + len(names)) + "|",
+        f"| (CRPS of the default) | | {' | '.join(_mean(study) for study in found)} |",
+    ]
+    for arm, lacks in ARMS.items():
+        if lacks and any(arm in study["arms"] for study in found):
+            lines.append(f"| {lacks} | `{arm}` | {' | '.join(_gain(study, arm) for study in found)} |")
+    return "\n".join([*lines, "", "```sh", "python -m benchmarks ablation page", "```", ""])
+
+
+def _mean(study: dict[str, Any]) -> str:
+    return f"{np.mean([np.mean(one['crps']) for one in study['arms'][DEFAULT].values()]):.4f}"
+
+
+def _gain(study: dict[str, Any], arm: str) -> str:
+    """A cell: the gain, its interval and the number of seeds; empty where none was measured."""
+    ours, theirs = study["arms"][DEFAULT], study["arms"].get(arm, {})
+    seeds = sorted(set(ours) & set(theirs))
+    if not seeds:
+        return ""
+    if (found := gain(study, DEFAULT, arm)) is not None:
+        return f"{found} x{len(seeds)}"
+    one, other = (np.array(by_seed[seeds[0]]["crps"]) for by_seed in (ours, theirs))
+    value, low, high = gain_of_windows(one, other)
+    mark = "**" if low > 0 or high < 0 else ""
+    return f"{mark}{value:+.1%}{mark} ({low:+.1%} to {high:+.1%}) x1"
