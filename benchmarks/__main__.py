@@ -17,6 +17,7 @@ from benchmarks import (
     dropped,
     energy,
     few,
+    modes,
     nbody,
     page,
     pedestrians,
@@ -54,7 +55,7 @@ def _dropped(chosen: Namespace) -> None:
 
 
 def _ablation(chosen: Namespace) -> None:
-    ablation.run(chosen.data, chosen.sets or ablation.SETS, chosen.seeds, RESULTS)
+    ablation.run(chosen.data, chosen.sets or list(ablation.SETS), chosen.seeds, RESULTS)
 
 
 def _page(chosen: Namespace) -> None:
@@ -75,6 +76,7 @@ MEASUREMENTS: dict[str, Callable[[Namespace], None]] = {
     "dropped": _dropped,
     "unrest": lambda chosen: unrest.run(chosen.data, RESULTS),
     "recent": lambda chosen: recent.run(chosen.data, chosen.sets or recent.SETS, RESULTS),
+    "modes": lambda chosen: modes.run(chosen.data, RESULTS),
     "nbody": lambda chosen: nbody.run(chosen.steps or 150, RESULTS),
     "pedestrians": _pedestrians,
     "radar": _radar,

@@ -730,7 +730,7 @@ PLANTED = [
     (_STRETCHES, ">= origins.max() + horizon", ">= origins.max()", _OF_STRETCHES),
     (_STRETCHES, "(source.sequence[indices] != sequence) | before", "before", _OF_STRETCHES),
     (_STRETCHES, "2 * len(others) > len(indices)", "len(others) > 0", _OF_STRETCHES),
-    (_IN_SAMPLE, "*= self.ratio", "/= self.ratio", _OF_IN_SAMPLE),
+    (_IN_SAMPLE, "future * self.ratio", "future / self.ratio", _OF_IN_SAMPLE),
     (_IN_SAMPLE, ".clip(_LEAST, 1.0)", "", _OF_IN_SAMPLE),
     (_IN_SAMPLE, "np.where(count > 0, square, 1.0)", "square", _OF_IN_SAMPLE),
     (_IN_SAMPLE, "((batch.future - center) / scale)", "(batch.future - center)", _OF_IN_SAMPLE),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rheos.data.anchor import DampedAnomaly, Persistence
+from rheos.data.anchor import DampedAnomaly, NoAnchor, Persistence
 from rheos.data.anchor.in_sample import InSample
 from rheos.data.codec import Scale
 from rheos.data.dataset import Dataset, Layout, Recording
@@ -62,6 +62,14 @@ def test_only_the_scale_of_the_future_changes():
     assert pupil.ratio.min() < 0.9
     np.testing.assert_array_equal(pupil.future(batch), anchor.future(batch))
     assert pupil.numbers().keys() == anchor.numbers().keys()
+
+
+def test_an_anchor_of_nothing_has_units_of_the_data():
+    source = source_of(0.5 + np.random.default_rng(1).normal(size=(120, 2)))
+    indices = np.arange(60)
+    pupil = InSample.of(NoAnchor().fit(source, indices), source, indices)
+    assert (pupil.ratio <= 1.0).all()
+    assert all(part.dtype == np.float32 for part in pupil(source.batch(indices)))
 
 
 def test_no_scale_grows_and_none_vanishes():

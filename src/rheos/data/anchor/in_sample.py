@@ -46,8 +46,8 @@ class InSample(FittedAnchor):
     def __call__(self, batch: WindowBatch) -> tuple[np.ndarray, np.ndarray]:
         """The anchor of a batch and the scale, both float32 `(b, F, *features)`."""
         center, scale = self.whole(batch)
-        scale[:, batch.history.shape[1] :] *= self.ratio
-        return center, scale
+        past, future = np.split(scale, [batch.history.shape[1]], axis=1)
+        return center, np.concatenate([past, future * self.ratio], axis=1)
 
     def future(self, batch: WindowBatch) -> np.ndarray:
         """The point forecast of the anchor."""
