@@ -732,6 +732,7 @@ PLANTED = [
     (_STRETCHES, "2 * len(others) > len(indices)", "len(others) > 0", _OF_STRETCHES),
     (_IN_SAMPLE, "future * self.ratio", "future / self.ratio", _OF_IN_SAMPLE),
     (_IN_SAMPLE, ".clip(_LEAST, 1.0)", "", _OF_IN_SAMPLE),
+    (_IN_SAMPLE, 'source.layout.kind == "trajectory"', "False", _OF_IN_SAMPLE),
     (_IN_SAMPLE, "np.where(count > 0, square, 1.0)", "square", _OF_IN_SAMPLE),
     (_IN_SAMPLE, "((batch.future - center) / scale)", "(batch.future - center)", _OF_IN_SAMPLE),
     (_IN_SAMPLE, "axis=(0, 3))\n            count", "axis=(0, 3)) / 2\n            count", _OF_IN_SAMPLE),

@@ -81,6 +81,23 @@ def test_no_scale_grows_and_none_vanishes():
     np.testing.assert_allclose(InSample.of(wide, source, indices).ratio, 0.1, rtol=1e-6)
 
 
+def test_axes_of_space_share_a_ratio():
+    values = np.random.default_rng(1).normal(size=(120, 2, 3)) * np.array([1.0, 0.5])[:, None]
+    stamps = pd.date_range("2020-01-01", periods=120, freq="s")
+    layout = Layout(channels=("x", "y"), kind="trajectory", dims=("axis", "agent"), frequency="s")
+    data = Dataset(layout=layout, recordings=(Recording.of(values, stamps),))
+    codec = Scale(isotropic=True).fit(data)
+    source = WindowSource(data, WindowSpec(history=HISTORY, horizon=HORIZON), codec)
+    indices = np.arange(60)
+    anchor = Persistence(memory=0.0).fit(source, indices)
+    wide = replace(anchor, scale=np.full_like(anchor.scale, 10.0))
+    ratio = InSample.of(wide, source, indices).ratio
+    assert ratio.shape == (HORIZON, 1, 1)
+    batch = source.batch(indices)
+    error = (batch.future - wide.future(batch)) / 10.0
+    np.testing.assert_allclose(ratio.ravel(), np.sqrt((error**2).mean((0, 2, 3))), rtol=1e-5)
+
+
 def test_a_variable_never_seen_keeps_its_scale():
     values = np.random.default_rng(1).normal(size=(120, 2))
     values[:, 1] = np.nan

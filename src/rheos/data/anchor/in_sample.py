@@ -22,7 +22,7 @@ class InSample(FittedAnchor):
 
     Attributes:
         whole: the anchor.
-        ratio: e, by lead and variable, `(S, channel, 1, ...)`; no scale grows.
+        ratio: e, by lead and variable, `(S, channel, 1, ...)`, one for all axes of space; no scale grows.
     """
 
     whole: FittedAnchor
@@ -39,6 +39,8 @@ class InSample(FittedAnchor):
             error = error.reshape(*error.shape[:3], -1)
             square += np.nansum(error**2, axis=(0, 3))
             count += np.isfinite(error).sum((0, 3))
+        if source.layout.kind == "trajectory":  # one for all axes: what turns with space must go on doing so
+            square, count = square.sum(1, keepdims=True), count.sum(1, keepdims=True)
         ratio = np.sqrt(np.where(count > 0, square, 1.0) / np.maximum(count, 1)).clip(_LEAST, 1.0)
         shape = (*ratio.shape, *(1 for _ in source.features[1:]))
         return cls(scale=anchor.scale, whole=anchor, ratio=ratio.reshape(shape).astype(np.float32))
