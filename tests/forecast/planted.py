@@ -744,9 +744,9 @@ PLANTED = [
         "tests/denoise/test_ends.py",
     ),
     (
-        _FIT,
-        "replace(model, anchor=InSample.of(model.anchor, windows, first))",
-        "model",
+        "src/rheos/forecast/model.py",
+        "replace(self, anchor=InSample.of(self.anchor, windows, indices))",
+        "self",
         "tests/forecast/test_few_windows.py",
     ),
     (
@@ -766,5 +766,11 @@ PLANTED = [
         "model.anchor = recipe.anchor.fit(windows, np.arange(len(windows)))",
         "model.anchor = recipe.anchor.fit(windows, first)",
         "tests/forecast/test_few_windows.py",
+    ),
+    (
+        "src/rheos/forecast/trial.py",
+        "pupil.context(windows.batch(some(",
+        "model.context(windows.batch(some(",
+        "tests/forecast/test_tuning.py",
     ),
 ]

@@ -22,7 +22,7 @@ def trained(monkeypatch, few):
     told = Objective.__call__
     with monkeypatch.context() as patched:
         patched.setattr(Objective, "__call__", spied)
-        patched.setattr("rheos.forecast.fitting._FEW_WINDOWS", few)
+        patched.setattr("rheos.forecast.model.FEW_WINDOWS", few)
         forecaster = tiny.fitted(tiny.table(), tiny.SERIES)
     return forecaster, *(torch.cat(parts) for parts in zip(*seen, strict=True))
 

@@ -197,8 +197,8 @@ def test_a_model_of_before_takes_its_modes_from_the_data(model, source, monkeypa
     monkeypatch.setattr(model.model.history, "modes", [])
     with pytest.raises(InputError, match="--from"):
         Trial.of(model.model, None, ignore)
-    # These were measured in units of the errors on the training windows; then the anchor was fitted on more.
-    assert Trial.of(model.model, model.read(source), ignore).modes == pytest.approx(kept, rel=0.4)
+    # The anchor was fitted once more after these were measured, and on more windows.
+    assert Trial.of(model.model, model.read(source), ignore).modes == pytest.approx(kept, rel=0.25)
 
 
 def members(forecast, count=3):

@@ -16,7 +16,6 @@ from rheos.core.errors import InputError
 from rheos.core.files import read_json, write_json
 from rheos.core.keys import Key, Purpose
 from rheos.data.anchor.base import CHUNK_BYTES, FittedAnchor, some, window_bytes
-from rheos.data.anchor.in_sample import InSample
 from rheos.data.anchor.recent import follow, looked_back
 from rheos.data.bounds import Bounds
 from rheos.data.circle import Circle
@@ -34,7 +33,7 @@ from rheos.forecast.history import History
 from rheos.forecast.imputation import Imputation
 from rheos.forecast.kinds import contrast_of, denoiser_of, network_of
 from rheos.forecast.measure import canonical_futures, channel_scale, deviation, mode_variances, solver_bias
-from rheos.forecast.model import FittedModel, grid_features
+from rheos.forecast.model import FEW_WINDOWS, FittedModel, grid_features
 from rheos.forecast.recipe import Recipe
 from rheos.forecast.reflow import Batch, paired
 from rheos.forecast.spending import FEWEST_TO_CALIBRATE, Spending
@@ -44,7 +43,6 @@ from rheos.process import Masked, Resampled, TwoSided
 from rheos.train.loop import Progress, Run, Trained
 from rheos.train.settings import seconds_per_step
 
-_FEW_WINDOWS = 500
 _MOST_IMPUTED = 2000  # windows whose errors are measured
 _MOST_STARTS = 2**21  # numbers of the clips that a process starts from: eight megabytes in the model
 
@@ -86,7 +84,7 @@ class Fitting:
         self._require(first, second, shortest)
         anchor = recipe.anchor.fit(windows, first)
         model = self._untrained(known, limits, anchor, follow(windows, anchor, ahead=True), first)
-        pupil = self._pupil(model, windows, first)
+        pupil = model.in_training(windows, first)
         modes = self._standardize(model, *self._batch(pupil, windows, some(first, 256)))
         device = _device(recipe.training.device)
         model.denoiser.to(device)
@@ -101,7 +99,7 @@ class Fitting:
         model.denoiser.to("cpu")
         if model.energy is not None:
             model.energy.to("cpu")
-        if len(windows) < _FEW_WINDOWS:
+        if len(windows) < FEW_WINDOWS:
             # What was held out has done its service; with few years the point forecast needs them all.
             windows.errors = None
             model.anchor = recipe.anchor.fit(windows, np.arange(len(windows)))
@@ -192,13 +190,6 @@ class Fitting:
             model.denoiser = denoiser_of(model.recipe, model.denoiser.network)
 
     @staticmethod
-    def _pupil(model: FittedModel, windows: WindowSource, first: np.ndarray) -> FittedModel:
-        """The model as training windows see it: where windows are few, in the units of its errors there."""
-        if len(windows) >= _FEW_WINDOWS:
-            return model
-        return replace(model, anchor=InSample.of(model.anchor, windows, first))
-
-    @staticmethod
     def _batch(
         model: FittedModel, windows: WindowSource, indices: np.ndarray, device: str = "cpu"
     ) -> tuple[Tensor, Context]:
@@ -223,7 +214,7 @@ class Fitting:
         settings, denoiser = recipe.training, model.denoiser
         bfloat = settings.precision == "bfloat16" or (settings.precision == "auto" and device == "cuda")
 
-        pupil = self._pupil(model, windows, first)
+        pupil = model.in_training(windows, first)
         imputation = self._imputation(pupil, windows, first)
 
         def loss_of(

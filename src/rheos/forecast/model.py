@@ -21,6 +21,7 @@ from rheos.core.context import Context
 from rheos.core.errors import IncompatibleError, InputError
 from rheos.core.files import read_json, read_tensors, write_json, write_tensors, write_text
 from rheos.data.anchor.base import FittedAnchor
+from rheos.data.anchor.in_sample import InSample
 from rheos.data.anchor.recent import follow
 from rheos.data.bounds import Bounds
 from rheos.data.circle import Circle
@@ -53,6 +54,7 @@ from rheos.sample.preset import Preset, preset
 from rheos.sample.unmasking import EnergyCorrection, Unmasking
 
 FORMAT = 3
+FEW_WINDOWS = 500
 T = TypeVar("T")
 
 
@@ -206,6 +208,17 @@ class FittedModel:
         if forecasting and self.recipe.hides == 1.0:
             context = with_history_held(clip, context)
         return clip, context
+
+    def in_training(self, windows: WindowSource, indices: np.ndarray) -> "FittedModel":
+        """The model as training windows see it: where windows are few, in units of the anchor's errors there.
+
+        Args:
+            windows: of the training span.
+            indices: of those that are trained on.
+        """
+        if len(windows) >= FEW_WINDOWS:
+            return self
+        return replace(self, anchor=InSample.of(self.anchor, windows, indices))
 
     @property
     def groups(self) -> tuple[int, ...]:

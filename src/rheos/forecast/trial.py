@@ -146,6 +146,7 @@ def _before_cut(model: FittedModel, dataset: Dataset | None) -> Dataset:
 
 def _modes(model: FittedModel, windows: WindowSource, first: np.ndarray) -> list[float]:
     """Of canonical futures, as fitting measures them."""
-    chosen = some(first if len(first) else np.arange(len(windows)), _FITTED)
-    clip, context = model.context(windows.batch(chosen), forecasting=False)
+    trained = first if len(first) else np.arange(len(windows))
+    pupil = model.in_training(windows, trained)
+    clip, context = pupil.context(windows.batch(some(trained, _FITTED)), forecasting=False)
     return mode_variances(canonical_futures(model.continuous.process, clip, context))
