@@ -13,7 +13,7 @@ from rheos.core.errors import InputError
 from rheos.evaluation.backtest import backtest
 from rheos.forecast import trial
 from rheos.forecast.store import ZarrStore
-from rheos.forecast.trial import Trial
+from rheos.forecast.trial import Trial, _before_cut
 from rheos.forecast.tuning import Point, _candidates, bounds_of, tune
 from rheos.report.assemble import chapter
 from rheos.sample import PRESETS, Preset, variance_ratio
@@ -174,6 +174,8 @@ def test_a_time_bounds_the_calls_of_every_word(model, source, monkeypatch):
 
 
 def test_nothing_after_the_cut_is_looked_at(model, source, tuning):
+    (kept,) = _before_cut(model.model, model.read(source)).recordings
+    assert len(kept) == len(source) - 40
     changed = source.copy()
     changed.loc[len(changed) - 40 :, ["a", "b"]] = 99.0
     again = tune(model.model, model.read(changed), LOOSE)
