@@ -8,6 +8,8 @@ _MARKS = "src/rheos/data/reader/marks.py"
 _OF_MARKS = "tests/reader/test_marks.py"
 _SEQUENCES = "src/rheos/data/reader/sequences.py"
 _OF_SEQUENCES = "tests/reader/test_sequences.py"
+_DAY_FIRST = "src/rheos/data/reader/day_first.py"
+_OF_DAYS = "tests/reader/test_day_first.py"
 
 PLANTED = [
     ("src/rheos/data/reader/axis.py", "total / np.maximum(count, 1)", "total / len(array)"),
@@ -119,4 +121,15 @@ PLANTED = [
         "np.logical_or.accumulate(~absent[::-1])[::-1]",
         "np.logical_or.accumulate(~absent)",
     ),
+    (_DAY_FIRST, "form = max(orders,", "form = min(orders,", _OF_DAYS),
+    (_DAY_FIRST, "if full[form] >= _EVENER", "if full[other] >= _EVENER", _OF_DAYS),
+    (_DAY_FIRST, "* full[other]:", "* 0:", _OF_DAYS),
+    (_DAY_FIRST, "float(steps.min() * len(steps)", "float(steps.max() * len(steps)", _OF_DAYS),
+    (_DAY_FIRST, '"." in day_first[:3]', '"." in day_first', _OF_DAYS),
+    (_DAY_FIRST, "or read[day_first].equals(read[month_first])", "", _OF_DAYS),
+    (_DAY_FIRST, "if digits == 4", "if digits", _OF_DAYS),
+    (_DAY_FIRST, "{'.%f' * part}", "", _OF_DAYS),
+    ("src/rheos/data/reader/stamps.py", "or written_numbers(head)", "", _OF_DAYS),
+    ("src/rheos/data/reader/stamps.py", "dates_of_numbers(head) or bool", "bool", _OF_DAYS),
+    ("src/rheos/data/reader/stamps.py", "or order_of(text, name, origin, notes)", "", _OF_DAYS),
 ]

@@ -92,10 +92,15 @@ TEXTS = {
     "no time column": ("p,q\n1,2\n3,4\n", {}, "no time column (columns: p, q)"),
     "a stamp that cannot be read": (csv(time=changed(STAMPS, p3="soon")), {}, "'soon' in 'time', data row 4"),
     "an absent stamp": (csv(time=changed(STAMPS, p3="")), {}, "no stamp in data row 4"),
-    "days before months": (
-        "date,a\n11/01/2020,1\n12/01/2020,2\n13/01/2020,3\n",
+    "days or months": (
+        "date,a\n10/02/2020,1\n11/02/2020,2\n12/02/2020,3\n",
         {},
-        "give data.time_format='%d/%m/%Y'",
+        "give data.time_format='%d/%m/%Y' if the day comes first, else '%m/%d/%Y'",
+    ),
+    "a day that no month has": (
+        "date,a\n30.01.2020,1\n31.02.2020,2\n01.03.2020,3\n",
+        {},
+        "'31.02.2020' in 'date', data row 2",
     ),
     "some stamps with a zone": (
         csv(time=changed(STAMPS, p3="2020-01-01 03:00:00+01:00")),

@@ -68,6 +68,12 @@ def marks_of(series: pd.Series, options: DataOptions) -> tuple[Mapping[str, Any]
     return None
 
 
+def written_numbers(text: pd.Series) -> bool:
+    """Whether all words are numbers written in one of the ways that marks make."""
+    words = text.str.translate(_SPACES)
+    return any(all(map(_written(*way).fullmatch, words)) for way in _WAYS)
+
+
 def _typed(thousands: str) -> str:
     return " " if thousands == "space" else thousands
 

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from rheos.data.options import DataOptions
+from rheos.data.reader.day_first import dates_of_numbers, order_of
+from rheos.data.reader.marks import written_numbers
 from rheos.data.reader.problem import SourceError
 
 _ZONE = r"(?:Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})$"
 _ZONED = re.compile(r"[T ]\d{1,2}:.*?" + _ZONE)
-_DAY_FIRST = ("%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d-%m-%Y")
 
 
 def looks_like_stamps(series: pd.Series) -> bool:
@@ -26,9 +27,9 @@ def looks_like_stamps(series: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(series.dtype) or pd.api.types.is_bool_dtype(series.dtype):
         return False
     head = series.dropna().astype(str).str.strip().head(20)
-    if head.empty or pd.to_numeric(head, errors="coerce").notna().any():
+    if head.empty or pd.to_numeric(head, errors="coerce").notna().any() or written_numbers(head):
         return False
-    return bool(_parsed(head, None, True).notna().mean() > 0.5)
+    return dates_of_numbers(head) or bool(_parsed(head, None, True).notna().mean() > 0.5)
 
 
 def stamps(series: pd.Series, options: DataOptions, origin: str, notes: list[str]) -> pd.Index:
@@ -99,15 +100,15 @@ def _from_words(
             f"and {text.iloc[row]!r} in data row {row + 1}",
             advice="write all of them in one way",
         )
-    parsed = _parsed(text, options.time_format, bool(zoned.any()))
+    form = options.time_format or order_of(text, name, origin, notes)
+    parsed = _parsed(text, form, bool(zoned.any()))
     bad = parsed.isna().to_numpy()
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        what = (
-            f"{origin!r} has a stamp that cannot be read: {text.iloc[row]!r} in {name!r}, data row {row + 1}"
+        raise SourceError(
+            f"{origin!r} has a stamp that cannot be read: {text.iloc[row]!r} in {name!r}, data row {row + 1}",
+            advice="correct it, or say how with data.time_format=%Y-%m-%d",
         )
-        mend = _day_first(text)
-        raise SourceError(what, mend, "" if mend else "correct it, or say how with data.time_format=%Y-%m-%d")
     if zoned.any():
         local = _parsed(text.str.replace(_ZONE, "", regex=True), None, False)
         if local.notna().all() and (local.dt.normalize() == local).all():
@@ -127,13 +128,6 @@ def _parsed(text: pd.Series, form: str | None, zoned: bool) -> pd.Series:
     except (ValueError, OverflowError, TypeError):
         return pd.Series(pd.NaT, index=text.index)
     return second if second.notna().sum() > first.notna().sum() else first
-
-
-def _day_first(text: pd.Series) -> dict[str, str] | None:
-    for form in _DAY_FIRST:
-        if _parsed(text, form, False).notna().all():
-            return {"time_format": form}
-    return None
 
 
 def _without_zone(
