@@ -263,6 +263,11 @@ KINDS = {
         "forecast planner --members 4 --out new.zarr",
         "'plan' must be known",
     ),
+    "an origin of two readings": (
+        nothing,
+        "forecast model --at 03.01.2020 --members 4 --out new.zarr",
+        "'03.01.2020' may begin with the day or with the month: write the year first",
+    ),
     # the sampler
     "a sampler for no model": (nothing, "tune-sampler none", "none is not a model"),
     "two bounds": (nothing, "tune-sampler model --bound 0.1,0.1", "'0.1,0.1' is not three numbers"),

@@ -18,6 +18,7 @@ from rheos.core.errors import InputError
 from rheos.core.keys import Key
 from rheos.data.anchor.recent import carried
 from rheos.data.dataset import Dataset, Recording
+from rheos.data.reader.day_first import dates_of_numbers
 from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 from rheos.forecast.alone import Alone
@@ -258,11 +259,16 @@ def origin_at(recording: Recording, at: str | int | None) -> int:
         at: stamp (or frame number) of the last frame that may be used; None: the last observed one.
 
     Raises:
-        InputError: the recording has no such frame.
+        InputError: the recording has no such frame, or the stamp may be read as two.
     """
     if at is None:
         return recording.observed
     stamps = recording.stamps
+    if dates_of_numbers([str(at).strip()]):
+        raise InputError(
+            f"{at!r} may begin with the day or with the month: write the year first, as in "
+            f"{stamp_text(stamps[-1])}."
+        )
     try:
         where = stamps.get_loc(int(at) if isinstance(stamps, pd.RangeIndex) else at)
     except (KeyError, ValueError, TypeError, OverflowError):

@@ -5,6 +5,7 @@ the order by which the rows follow each other evenly is taken. What is even both
 """
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ _DATE = re.compile(
 _EVENER = 2.0  # times as full an axis
 
 
-def dates_of_numbers(text: pd.Series) -> bool:
+def dates_of_numbers(text: Iterable[str]) -> bool:
     """Whether words are dates whose day and month are numbers, the year last."""
     return _orders(text) is not None
 
@@ -72,7 +73,7 @@ def _fullness(stamps: pd.Series) -> float:
     return 1.0 if len(steps) == 0 else float(steps.min() * len(steps) / steps.sum())
 
 
-def _orders(text: pd.Series) -> tuple[str, str] | None:
+def _orders(text: Iterable[str]) -> tuple[str, str] | None:
     """The formats of words that are all written alike, day first and month first."""
     shapes = set()
     for word in text:
