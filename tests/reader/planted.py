@@ -8,6 +8,8 @@ _MARKS = "src/rheos/data/reader/marks.py"
 _OF_MARKS = "tests/reader/test_marks.py"
 _SEQUENCES = "src/rheos/data/reader/sequences.py"
 _OF_SEQUENCES = "tests/reader/test_sequences.py"
+_PARTS = "src/rheos/data/reader/time_parts.py"
+_OF_PARTS = "tests/reader/test_time_parts.py"
 _DAY_FIRST = "src/rheos/data/reader/day_first.py"
 _OF_DAYS = "tests/reader/test_day_first.py"
 
@@ -130,6 +132,23 @@ PLANTED = [
     (_DAY_FIRST, "if digits == 4", "if digits", _OF_DAYS),
     (_DAY_FIRST, "{'.%f' * part}", "", _OF_DAYS),
     ("src/rheos/data/reader/stamps.py", "or written_numbers(head)", "", _OF_DAYS),
-    ("src/rheos/data/reader/stamps.py", "dates_of_numbers(head) or bool", "bool", _OF_DAYS),
+    ("src/rheos/data/reader/stamps.py", "of_numbers = dates_of_numbers(head)", "of_numbers = None", _OF_DAYS),
     ("src/rheos/data/reader/stamps.py", "or order_of(text, name, origin, notes)", "", _OF_DAYS),
+    (_DAY_FIRST, '1.0 if "%y" in orders[0] else share > 0.5', "1.0", _OF_DAYS),
+    (_DAY_FIRST, 'share == 1.0 if "%y" in orders[0] else', "", _OF_PARTS),
+    (_PARTS, "or table[date].duplicated().any()", "or True", _OF_PARTS),
+    (_PARTS, 'known == " ".join(parts) or', "", _OF_PARTS),
+    (_PARTS, "if named(columns, STAMP_NAMES) is not None:", "if False:", _OF_PARTS),
+    (_PARTS, "if clock is None or not _is_date(table[date]):", "if clock is None:", _OF_PARTS),
+    (_PARTS, "between(0, 24)), unit=", "between(0, 23)), unit=", _OF_PARTS),
+    (_PARTS, '{"timezone": None}', "{}", _OF_PARTS),
+    (_PARTS, "{m[4] or '00'}", "00", _OF_PARTS),
+    (_PARTS, "whole = whole + span", "whole = whole - span", _OF_PARTS),
+    (_PARTS, "_refuse(table, whole.isna()", "_refuse(table, ~whole.notna() & False", _OF_PARTS),
+    (_PARTS, "rest = table.drop(columns=list(parts))", "rest = table.copy()", _OF_PARTS),
+    ("src/rheos/data/reader/stamps.py", "    if _are_times_of_day(text):", "    if False:", _OF_PARTS),
+    ("src/rheos/data/reader/stamps.py", "    if _are_times_of_day(head):", "    if False:", _OF_PARTS),
+    ("src/rheos/data/reader/table.py", "or next(like, None) or named", "or named", _OF_PARTS),
+    ("src/rheos/data/reader/text.py", ".iloc[:rows]", "", _OF_PARTS),
+    ("src/rheos/data/reader/text.py", "int(full[::-1].argmax())", "int((~full).sum())", _OF_PARTS),
 ]

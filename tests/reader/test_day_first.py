@@ -87,3 +87,9 @@ def test_numbers_with_a_comma_are_no_stamps():
     frame = pd.DataFrame({"v": [f"{10 + i % 3},{i}" for i in range(9)], "Tag": DAYS[:9].strftime("%d.%m.%Y")})
     with pytest.raises(InputError, match=r"'v' .* has text among its numbers.*data.decimal=','"):
         read(frame)
+
+
+def test_one_bad_date_is_named_among_the_good():
+    words = ["31.02.2022", *DAYS[1:].strftime("%d.%m.%Y")]
+    with pytest.raises(InputError, match=r"'31.02.2022' in 'Tag', data row 1"):
+        read(pd.DataFrame({"Tag": words, "v": np.arange(40.0)}))

@@ -19,6 +19,9 @@ class DataOptions(BaseModel):
     Attributes:
         time: the time column, time dimension or array of stamps; "rows" says that rows are frames
             and carry no stamp. Found by name or by type where absent.
+        time_parts: columns of a table that make the stamps together: numbers from the year on,
+            `data.time_parts=[year,month,day,hour]`, or dates and times of day, `data.time_parts=[Date,Time]`.
+            Found by name or by type where absent.
         time_format: strptime format of the stamps.
         timezone: zone of stamps that carry none, so that a change of the clock is no gap.
         missing: values that mean missing, numbers or (in tables) words.
@@ -57,6 +60,7 @@ class DataOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     time: str | None = None
+    time_parts: tuple[str, ...] | None = Field(default=None, min_length=1)
     time_format: str | None = None
     timezone: str | None = None
     missing: tuple[float | str, ...] = ()
@@ -85,10 +89,20 @@ class DataOptions(BaseModel):
     roles: dict[str, Role] = Field(default_factory=dict)
     circular: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
 
-    @field_validator("missing", "period", "columns", "series", "variables", "dims", mode="before")
+    @field_validator(
+        "time_parts", "missing", "period", "columns", "series", "variables", "dims", mode="before"
+    )
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
         return value if value is None or isinstance(value, list | tuple) else (value,)
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _time_is_one_column(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            parts = option_line({"time_parts": value})
+            raise ValueError(f"columns that make the stamps together are named with {parts}")
+        return value
 
     @field_validator("size", mode="before")
     @classmethod

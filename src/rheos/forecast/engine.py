@@ -264,7 +264,7 @@ def origin_at(recording: Recording, at: str | int | None) -> int:
     if at is None:
         return recording.observed
     stamps = recording.stamps
-    if dates_of_numbers([str(at).strip()]):
+    if dates_of_numbers(pd.Series([str(at).strip()])):
         raise InputError(
             f"{at!r} may begin with the day or with the month: write the year first, as in "
             f"{stamp_text(stamps[-1])}."

@@ -5,7 +5,6 @@ the order by which the rows follow each other evenly is taken. What is even both
 """
 
 import re
-from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -19,9 +18,14 @@ _DATE = re.compile(
 _EVENER = 2.0  # times as full an axis
 
 
-def dates_of_numbers(text: Iterable[str]) -> bool:
-    """Whether words are dates whose day and month are numbers, the year last."""
-    return _orders(text) is not None
+def dates_of_numbers(text: pd.Series) -> bool | None:
+    """Whether most of some words are dates; None where they are not in numbers with the year last."""
+    orders = _orders(text)
+    if orders is None:
+        return None
+    share = max(_read(text, form).notna().mean() for form in orders)
+    # 18.01.30 may be a time of day: then others are no dates.
+    return bool(share == 1.0 if "%y" in orders[0] else share > 0.5)
 
 
 def order_of(text: pd.Series, name: str, origin: str, notes: list[str]) -> str | None:
@@ -39,7 +43,7 @@ def order_of(text: pd.Series, name: str, origin: str, notes: list[str]) -> str |
     orders = _orders(text)
     if orders is None:
         return None
-    read = {form: pd.to_datetime(text, format=form, errors="coerce") for form in orders}
+    read = {form: _read(text, form) for form in orders}
     share = {form: stamps.notna().mean() for form, stamps in read.items()}
     day_first, month_first = orders
     if share[day_first] != share[month_first]:
@@ -73,7 +77,11 @@ def _fullness(stamps: pd.Series) -> float:
     return 1.0 if len(steps) == 0 else float(steps.min() * len(steps) / steps.sum())
 
 
-def _orders(text: Iterable[str]) -> tuple[str, str] | None:
+def _read(text: pd.Series, form: str) -> pd.Series:
+    return pd.to_datetime(text, format=form, errors="coerce")
+
+
+def _orders(text: pd.Series) -> tuple[str, str] | None:
     """The formats of words that are all written alike, day first and month first."""
     shapes = set()
     for word in text:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from rheos.data.options import Role, closest
 from rheos.data.reader.problem import SourceError
 
-TIME_NAMES = [
+STAMP_NAMES = [
     "time",
     "timestamp",
     "datetime",
@@ -15,14 +15,19 @@ TIME_NAMES = [
     "valid_time",
     "stamp",
     "period",
+    "frame",
+    "frame_id",
+]
+"""Columns that are the time."""
+TIME_NAMES = [
+    *STAMP_NAMES,
     "month",
     "week",
     "day",
     "quarter",
     "year",
-    "frame",
-    "frame_id",
 ]
+"""And those that are it where nothing else is."""
 SERIES_NAMES = ("unique_id", "series_id", "item_id", "uid")
 TARGET_NAMES = ("y", "target", "value")
 SCENE_NAMES = ("scene", "scene_id", "scene_name", *SERIES_NAMES)

@@ -19,6 +19,7 @@ from rheos.data.reader.raw import Raw
 from rheos.data.reader.roles import SERIES_NAMES, TIME_NAMES, named
 from rheos.data.reader.table import from_table
 from rheos.data.reader.text import text_table
+from rheos.data.reader.time_parts import with_whole_stamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ def _table(source: Source, options: DataOptions) -> pd.DataFrame:
 
 def _of_table(table: pd.DataFrame, layout: Layout, options: DataOptions, origin: str) -> Raw:
     """The columns that say something, all of them targets."""
+    table, time = with_whole_stamps(table, options, origin, [], layout.time)
+    options = options.model_copy(update={"time": time or options.time, "time_parts": None})
     kept = tuple(_said(table, layout, options, origin))
     silent = [
         name

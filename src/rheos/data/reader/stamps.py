@@ -17,11 +17,13 @@ from rheos.data.reader.marks import written_numbers
 from rheos.data.reader.problem import SourceError
 
 _ZONE = r"(?:Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})$"
+CLOCK = re.compile(r"(\d{1,2})([:.])(\d{2})(?:\2(\d{2}(?:\.\d+)?))?")
+"""A time of day: `18:05`, `18.05.00`."""
 _ZONED = re.compile(r"[T ]\d{1,2}:.*?" + _ZONE)
 
 
 def looks_like_stamps(series: pd.Series) -> bool:
-    """Whether the first values of a text column are dates; numbers alone are not."""
+    """Whether the first values of a text column are dates; numbers alone and times of day are not."""
     if pd.api.types.is_datetime64_any_dtype(series.dtype) or isinstance(series.dtype, pd.PeriodDtype):
         return True
     if pd.api.types.is_numeric_dtype(series.dtype) or pd.api.types.is_bool_dtype(series.dtype):
@@ -29,7 +31,15 @@ def looks_like_stamps(series: pd.Series) -> bool:
     head = series.dropna().astype(str).str.strip().head(20)
     if head.empty or pd.to_numeric(head, errors="coerce").notna().any() or written_numbers(head):
         return False
-    return dates_of_numbers(head) or bool(_parsed(head, None, True).notna().mean() > 0.5)
+    if _are_times_of_day(head):
+        return False
+    of_numbers = dates_of_numbers(head)
+    return bool(_parsed(head, None, True).notna().mean() > 0.5) if of_numbers is None else of_numbers
+
+
+def _are_times_of_day(text: pd.Series) -> bool:
+    # With dots they may be dates.
+    return ":" in text.iloc[0] and all(map(CLOCK.fullmatch, text))
 
 
 def stamps(series: pd.Series, options: DataOptions, origin: str, notes: list[str]) -> pd.Index:
@@ -91,6 +101,12 @@ def _from_numbers(series: pd.Series, name: str, notes: list[str]) -> pd.Index:
 def _from_words(
     text: pd.Series, options: DataOptions, origin: str, name: str, notes: list[str]
 ) -> pd.DatetimeIndex:
+    if _are_times_of_day(text):
+        raise SourceError(
+            f"time column {name!r} of {origin!r} holds times of day and no dates",
+            {"time": "rows"},
+            "name the dates too, data.time_parts=[DATE,TIME], or take rows as frames with data.time=rows",
+        )
     zoned = text.str.contains(_ZONED).to_numpy()
     if zoned.any() and not zoned.all():
         row = int(np.flatnonzero(zoned != zoned[0])[0])

@@ -14,9 +14,10 @@ from rheos.data.reader.columns import Column, column
 from rheos.data.reader.marks import marks_of, unmarked
 from rheos.data.reader.problem import SourceError
 from rheos.data.reader.raw import Raw, RawSequence
-from rheos.data.reader.roles import SERIES_NAMES, TARGET_NAMES, TIME_NAMES, assign, named
+from rheos.data.reader.roles import SERIES_NAMES, STAMP_NAMES, TARGET_NAMES, TIME_NAMES, assign, named
 from rheos.data.reader.sequences import likely_names, named_by
 from rheos.data.reader.stamps import looks_like_stamps, stamps
+from rheos.data.reader.time_parts import with_whole_stamps
 
 _UNIT = re.compile(r"^.*?\s*[(\[]([^()\[\]]+)[)\]]$")
 
@@ -35,7 +36,8 @@ def from_table(frame: pd.DataFrame, options: DataOptions, origin: str) -> Raw:
     notes: list[str] = []
     table = with_plain_columns(frame, origin)
     table, series = _series(table, options, origin)
-    time = time_column(table, options, series, origin)
+    table, whole_time = with_whole_stamps(table, options, origin, notes)
+    time = whole_time or time_column(table, options, series, origin)
     axis = pd.Index(np.arange(len(table))) if time is None else stamps(table[time], options, origin, notes)
     if time and series is None and options.duplicates == "refuse":
         _refuse_several(table, time, origin)
@@ -146,7 +148,8 @@ def time_column(table: pd.DataFrame, options: DataOptions, series: str | None, o
             f"data.time={options.time} names no column of {origin!r}", advice=closest(options.time, columns)
         )
     rest = [name for name in columns if name != series]
-    found = named(rest, TIME_NAMES) or next((name for name in rest if looks_like_stamps(table[name])), None)
+    like = (name for name in rest if looks_like_stamps(table[name]))
+    found = named(rest, STAMP_NAMES) or next(like, None) or named(rest, TIME_NAMES)
     if found is None:
         shown = ", ".join(rest[:6]) + (", ..." if len(rest) > 6 else "")
         raise SourceError(

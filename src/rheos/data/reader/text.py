@@ -40,7 +40,15 @@ def text_table(path: Path, options: DataOptions) -> pd.DataFrame:
     table = _parsed(text, delimiter, options, origin)
     if len(header) > 1 and table.iloc[:, -1].isna().any():
         _check_short_rows(text, delimiter, len(header), origin)
-    return table
+    return _without_margins(table)
+
+
+def _without_margins(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without empty rows at its end and empty columns of no name, as spreadsheets leave them."""
+    nothing = [name for name in table.columns if name.startswith("Unnamed: ") and table[name].isna().all()]
+    full = table.notna().any(axis=1).to_numpy()
+    rows = len(full) - int(full[::-1].argmax()) if full.any() else len(full)
+    return table.drop(columns=nothing).iloc[:rows]
 
 
 def _decoded(raw: bytes, encoding: str, origin: str) -> str:
