@@ -8,6 +8,8 @@ _MARKS = "src/rheos/data/reader/marks.py"
 _OF_MARKS = "tests/reader/test_marks.py"
 _SEQUENCES = "src/rheos/data/reader/sequences.py"
 _OF_SEQUENCES = "tests/reader/test_sequences.py"
+_TEXT = "src/rheos/data/reader/text.py"
+_OF_TITLES = "tests/reader/test_titles.py"
 _PARTS = "src/rheos/data/reader/time_parts.py"
 _OF_PARTS = "tests/reader/test_time_parts.py"
 _DAY_FIRST = "src/rheos/data/reader/day_first.py"
@@ -117,7 +119,7 @@ PLANTED = [
         _OF_SEQUENCES,
     ),
     ("src/rheos/data/reader/excel.py", "if len(table)]", "]", "tests/reader/test_excel.py"),
-    ("src/rheos/data/reader/excel.py", "if sum(nameless) > 1:", "if False:", "tests/reader/test_excel.py"),
+    ("src/rheos/data/reader/excel.py", "if sum(nameless) > 1:", "if False:", _OF_TITLES),
     (
         "src/rheos/data/reader/assemble.py",
         "np.logical_or.accumulate(~absent[::-1])[::-1]",
@@ -149,6 +151,22 @@ PLANTED = [
     ("src/rheos/data/reader/stamps.py", "    if _are_times_of_day(text):", "    if False:", _OF_PARTS),
     ("src/rheos/data/reader/stamps.py", "    if _are_times_of_day(head):", "    if False:", _OF_PARTS),
     ("src/rheos/data/reader/table.py", "or next(like, None) or named", "or named", _OF_PARTS),
-    ("src/rheos/data/reader/text.py", ".iloc[:rows]", "", _OF_PARTS),
-    ("src/rheos/data/reader/text.py", "int(full[::-1].argmax())", "int((~full).sum())", _OF_PARTS),
+    (_TEXT, ".iloc[:rows]", "", _OF_PARTS),
+    (_TEXT, "int(full[::-1].argmax())", "int((~full).sum())", _OF_PARTS),
+    (_TEXT, '{"skip": options.skip + place}', '{"skip": place}', _OF_TITLES),
+    (_TEXT, "name.lower() not in _NOTHING and", "", _OF_TITLES),
+    (_TEXT, "any(map(_begins_a_number, row))", "True", _OF_TITLES),
+    (_TEXT, "< len(names):", "<= len(names):", _OF_TITLES),
+    (_TEXT, "[options.skip :]) if", "[options.skip + 1 :]) if", _OF_TITLES),
+    (
+        "src/rheos/data/reader/excel.py",
+        "skip + int(words.argmax()) + 1",
+        "int(words.argmax()) + 1",
+        _OF_TITLES,
+    ),
+    ("src/rheos/data/reader/excel.py", "skiprows=skip", "skiprows=0", _OF_TITLES),
+    ("src/rheos/data/inspect.py", ".sum()) >= _OFTEN", ".sum()) >= 1", _OF_TITLES),
+    ("src/rheos/data/inspect.py", "rest.max() > rest.min() >= 0", "True", _OF_TITLES),
+    ("src/rheos/data/inspect.py", "value == round(value) and often", "often", _OF_TITLES),
+    ("src/rheos/data/inspect.py", "bool(value < 0 and value", "bool(value", _OF_TITLES),
 ]

@@ -37,14 +37,6 @@ def test_a_sheet_is_named_after_two_colons(tmp_path):
         read(f"{path}::tow")
 
 
-def test_titles_above_the_names_are_refused(tmp_path):
-    raised = pd.DataFrame([["Sales of 2024", None, None], ["date", "v", "w"], ["2024-01-01", 1, 2]])
-    path = tmp_path / "b.xlsx"
-    raised.to_excel(path, index=False, header=False)
-    with pytest.raises(InputError, match=r"first row of .* does not name its columns"):
-        read(path)
-
-
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [

@@ -16,6 +16,7 @@ from rheos.data.options import DataOptions, option_line
 from rheos.data.reader import Reading, Source, SourceError, survey
 from rheos.data.stay import stays
 
+_OFTEN = 3
 _SENTINELS = (99.0, 99.9, 999.0, 999.9, 9999.0, 9999.9, 99999.0, 999999.0, 32767.0, 32768.0, 1e20, 1e30, 1e36)
 _SHOWN = 12
 
@@ -188,10 +189,16 @@ def _sentinels(dataset: Dataset) -> dict[str, float]:
         seen = observed(dataset, place)
         for value in (seen.min(), seen.max()) if seen.size else ():
             rest = seen[seen != value]
-            known = np.isclose(abs(value), _SENTINELS, rtol=1e-6).any()
+            known = np.isclose(abs(value), _SENTINELS, rtol=1e-6).any() or _is_code(value, seen, rest)
             if known and rest.size and np.abs(rest - value).min() > rest.max() - rest.min():
                 found[name] = float(np.float32(value)) if abs(value) < 1e6 else float(value)
     return found
+
+
+def _is_code(value: float, seen: np.ndarray, rest: np.ndarray) -> bool:
+    """Whether it is a whole number below 0 that comes again and again where all else is positive."""
+    often = int((seen == value).sum()) >= _OFTEN
+    return bool(value < 0 and value == round(value) and often and rest.size and rest.max() > rest.min() >= 0)
 
 
 def _described(

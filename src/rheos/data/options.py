@@ -36,6 +36,7 @@ class DataOptions(BaseModel):
         delimiter: of columns; found in the header where absent.
         decimal: the decimal mark.
         thousands: the mark between groups of three digits.
+        skip: lines above the names of the columns, in a text file or a sheet.
         columns: names of the columns of a text file whose first line is no header.
         series: columns that name the sequences of a long table: `data.series=store`, or several,
             `data.series=[store,item]`.
@@ -75,6 +76,7 @@ class DataOptions(BaseModel):
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     decimal: Literal[".", ","] = "."
     thousands: Literal[",", ".", "'", "space"] | None = None
+    skip: int = Field(default=0, ge=0)
     columns: tuple[str, ...] | None = None
     series: tuple[str, ...] | None = None
     agent: str | None = None

@@ -3,6 +3,7 @@
 import csv
 import io
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,9 @@ import pandas as pd
 from rheos.data.options import DataOptions
 from rheos.data.reader.files import content
 from rheos.data.reader.problem import SourceError
+
+_SEARCHED = 30  # lines, for the names of the columns
+_NOTHING = ("na", "nan", "n/a", "null", "none")  # words of a missing value
 
 
 def text_table(path: Path, options: DataOptions) -> pd.DataFrame:
@@ -20,10 +24,13 @@ def text_table(path: Path, options: DataOptions) -> pd.DataFrame:
     """
     origin = str(path)
     text = _decoded(content(path), options.encoding, origin)
-    lines = text.splitlines()[:2]
+    text = "".join(text.splitlines(keepends=True)[options.skip :]) if options.skip else text
+    lines = text.splitlines()[:_SEARCHED]
     if not lines or not text.strip():
         raise SourceError(f"{origin!r} is empty: there is no header line")
-    delimiter = options.delimiter or max(",;\t|", key=lines[0].count)
+    if options.columns is None:
+        _refuse_titles(lines, options, origin)
+    delimiter = _delimiter(lines[0], options)
     if options.columns is not None:
         fields = len(next(csv.reader([lines[0]], delimiter=delimiter)))
         if fields != len(options.columns):
@@ -41,6 +48,34 @@ def text_table(path: Path, options: DataOptions) -> pd.DataFrame:
     if len(header) > 1 and table.iloc[:, -1].isna().any():
         _check_short_rows(text, delimiter, len(header), origin)
     return _without_margins(table)
+
+
+def _delimiter(line: str, options: DataOptions) -> str:
+    return options.delimiter or max(",;\t|", key=line.count)
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    return [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
+
+
+def _refuse_titles(lines: list[str], options: DataOptions, origin: str) -> None:
+    """Say so where the names of the columns stand further down, above the first row with numbers."""
+    for place, (line, below) in enumerate(pairwise(lines)):
+        delimiter = _delimiter(line, options)
+        names, row = _fields(line, delimiter), _fields(below, delimiter)
+        words = all(name and name.lower() not in _NOTHING and not _begins_a_number(name) for name in names)
+        if not (words and 1 < len(names) == len(row) and any(map(_begins_a_number, row))):
+            continue
+        if len(list(filter(None, _fields(lines[0], delimiter)))) < len(names):
+            raise SourceError(
+                f"{origin!r} names its columns in line {options.skip + place + 1}, below {lines[0][:40]!r}",
+                {"skip": options.skip + place},
+            )
+        return
+
+
+def _begins_a_number(field: str) -> bool:
+    return field.lstrip("+-.,")[:1].isdigit()
 
 
 def _without_margins(table: pd.DataFrame) -> pd.DataFrame:
