@@ -1,4 +1,4 @@
-"""The command line: the five verbs, `compare`, `tune-sampler`, `template`, `methods` and `demo`.
+"""The command line: the five verbs, `table`, `compare`, `tune-sampler`, `template`, `methods` and `demo`.
 
 Results go to stdout, progress and messages to stderr. A mistake of the user's is one sentence and exit
 code 2.
@@ -6,8 +6,6 @@ code 2.
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +13,7 @@ import typer
 
 from rheos import __version__
 from rheos.core.errors import RheosError
+from rheos.core.terminal import progress_line
 
 app = typer.Typer(
     name="rheos",
@@ -37,28 +36,6 @@ Quality = Annotated[str, typer.Option(help="fast, balanced or best.")]
 Members = Annotated[int, typer.Option(help="Size of the ensemble.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same members.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-
-
-@contextmanager
-def progress_line() -> Iterator[Callable[[int, int, str], None]]:
-    """One line on stderr with what is done and the time left; silent where stderr is not a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as line:
-        task = line.add_task("", total=None)
-
-        def tell(done: int, total: int, note: str) -> None:
-            line.update(task, completed=done, total=total, description=note)
-
-        yield tell
 
 
 def _print(text: str) -> None:
@@ -160,9 +137,31 @@ def forecast(
             out=out,
             progress=tell,
         )
-    sys.stderr.write(f"{out}: {made}\n")
+    sys.stderr.write(f"{out}: {made}; `rheos table {out}` shows it\n")
     if sentence := health_sentence(made.dataset):
         sys.stderr.write(f"rheos: {sentence}\n")
+
+
+@app.command()
+def table(
+    store: Annotated[Path, typer.Argument(help="A forecast store.")],
+    levels: Annotated[str, typer.Option(help="Quantiles, with commas.")] = "0.1,0.5,0.9",
+    event: Annotated[
+        list[str] | None,
+        typer.Option(help="Chances of it, not quantiles: 'sales > 90', 'max(sales) > 90'; may be repeated."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A CSV or Parquet file to write all rows to.")] = None,
+) -> None:
+    """Show the quantiles of a forecast, or the chances of events."""
+    from rheos.forecast.forecast import Forecast
+    from rheos.forecast.table import levels_of, shown, table_of, write_table
+
+    made = table_of(Forecast.open(store), levels_of(levels), event or ())
+    if out is None:
+        _print(shown(made))
+    else:
+        write_table(made, out)
+        _print(f"{out}: {len(made)} rows")
 
 
 @app.command()

@@ -268,6 +268,14 @@ KINDS = {
         "forecast model --at 03.01.2020 --members 4 --out new.zarr",
         "'03.01.2020' may begin with the day or with the month: write the year first",
     ),
+    "a forecast named as a table": (
+        nothing,
+        "forecast model --members 4 --out new.csv",
+        "written as a Zarr store, not .csv: give --out new.zarr",
+    ),
+    "levels that are none": (nothing, "table f.zarr --levels 10,90", "not numbers between 0 and 1"),
+    "a table of no forecast": (nothing, "table model", "cannot be read as a Zarr store"),
+    "a table of no kind": (nothing, "table f.zarr --out t.txt", "let it end in .csv or .parquet"),
     # the sampler
     "a sampler for no model": (nothing, "tune-sampler none", "none is not a model"),
     "two bounds": (nothing, "tune-sampler model --bound 0.1,0.1", "'0.1,0.1' is not three numbers"),

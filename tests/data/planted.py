@@ -211,7 +211,11 @@ PLANTED = [
         'step = _DAY if name == "week" else step_seconds(frequency)',
         "step = step_seconds(frequency)",
     ),
-    ("src/rheos/data/bounds.py", "if (values == lowest).sum() >= fewest", "if (values <= lowest).sum() >= 1"),
+    ("src/rheos/data/bounds.py", "bool(count >= max(_FEWEST, _ATOM * total) and", "bool(count >= 1 and"),
+    ("src/rheos/data/bounds.py", "(value == 0 or more)", "True"),
+    ("src/rheos/data/bounds.py", "(value == 0 or more)", "more"),
+    ("src/rheos/data/bounds.py", "_DEVIATIONS * np.sqrt(count + beside)", "0"),
+    ("src/rheos/data/bounds.py", "counts[-1], counts[-2]", "counts[-1], counts[0]"),
     (
         "src/rheos/data/bounds.py",
         "values[(values < low) | (values > high)]",

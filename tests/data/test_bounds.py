@@ -34,6 +34,30 @@ def test_an_extreme_met_by_chance_is_no_limit(count, found):
     assert np.isfinite(Bounds.of(data(a=values), "auto").lower[0]) == found
 
 
+@pytest.mark.parametrize("step", [0.5, 1.0])
+def test_rounding_makes_no_limits(step):
+    """The tails of a law without limits, rounded: its extremes come often, the values beside them oftener."""
+    values = step * np.round(np.clip(RNG.normal(size=2000) / step, -1.9 / step, 2.2 / step)) + 20
+    counts = np.unique(values, return_counts=True)[1]
+    assert counts[0] > 40
+    assert counts[-1] > 40
+    assert not Bounds.of(data(temperature=values), "auto").any
+
+
+def test_values_as_likely_as_those_beside_them_are_no_limits():
+    thrown = np.random.default_rng(3).integers(1, 7, size=(200, 40))
+    limited = [Bounds.of(data(a=column), "auto").any for column in thrown.T.astype(float)]
+    # By chance an extreme is 2 deviations oftener than its neighbor once in 44.
+    assert np.mean(limited) < 0.2
+
+
+def test_rounded_values_have_the_limits_of_the_law():
+    humidity = np.round(np.clip(RNG.normal(90, 10, size=2000), 0, 100))
+    assert Bounds.of(data(humidity=humidity), "auto").words(("humidity",)) == {"humidity": (None, 100)}
+    showers = RNG.poisson(3.0, size=2000).astype(float)
+    assert Bounds.of(data(showers=showers), "auto").words(("showers",)) == {"showers": (0, None)}
+
+
 def test_missing_values_are_no_extremes():
     values = np.where(np.arange(1000) % 3 == 0, np.nan, RAIN)
     assert Bounds.of(data(rain=values), "auto").lower[0] == 0

@@ -25,6 +25,9 @@ _FIT = "src/rheos/forecast/fitting.py"
 _TWO = "tests/forecast/test_two_sided.py"
 _PLAN = "tests/forecast/test_bridge_plan.py"
 
+_TABLE = "src/rheos/forecast/table.py"
+_OF_TABLE = "tests/forecast/test_table.py"
+
 PLANTED = [
     (
         "src/rheos/forecast/fitting.py",
@@ -772,5 +775,25 @@ PLANTED = [
         "pupil.context(windows.batch(some(",
         "model.context(windows.batch(some(",
         "tests/forecast/test_tuning.py",
+    ),
+    ("src/rheos/forecast/forecast.py", 'table.dropna(subset="probability").', "table.", _OF_TABLE),
+    (
+        "src/rheos/forecast/forecast.py",
+        "self.probability(event, level).drop",
+        "self.probability(event).drop",
+        _OF_TABLE,
+    ),
+    ("src/rheos/forecast/forecast.py", '.astype({"lead_time": "Int64"})', "", _OF_TABLE),
+    (_TABLE, "tuple(sorted({", "tuple(({", _OF_TABLE),
+    (_TABLE, "if not all(0.0 <= level <= 1.0", "if any(level < 0.0 or level > 1.0", _OF_TABLE),
+    (_TABLE, 'over.where(over.notna(), "all")', "over", _OF_TABLE),
+    (_TABLE, "nunique() > 1]", "nunique() > 0]", _OF_TABLE),
+    (_TABLE, "more = len(table) - _SHOWN", "more = len(table)", _OF_TABLE),
+    (_TABLE, "    aside.rename(path)", "    aside.replace(path.with_suffix('.table'))", _OF_TABLE),
+    (
+        _TABLE,
+        "table.to_csv(aside, index=False)",
+        "table.head(_SHOWN // 8).to_csv(aside, index=False)",
+        _OF_TABLE,
     ),
 ]

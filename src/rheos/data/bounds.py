@@ -20,6 +20,7 @@ Limits = Mapping[str, tuple[float | None, float | None]]
 
 # An extreme value that this share of a channel holds exactly is a limit, not the luck of the sample.
 _ATOM, _FEWEST = 0.02, 20
+_DEVIATIONS = 2.0  # of chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +116,29 @@ def _values(dataset: Dataset, number: int) -> np.ndarray:
 
 def _atoms(dataset: Dataset, number: int) -> tuple[float, float]:
     """The channel's extremes where they are atoms, else no limit."""
-    values = _values(dataset, number)
-    if len(values) == 0 or values.min() == values.max():
+    values, counts = np.unique(_values(dataset, number), return_counts=True)
+    if len(values) < 2:
         return -np.inf, np.inf
-    fewest = max(_FEWEST, _ATOM * len(values))
-    lowest, highest = values.min(), values.max()
     return (
-        float(lowest) if (values == lowest).sum() >= fewest else -np.inf,
-        float(highest) if (values == highest).sum() >= fewest else np.inf,
+        float(values[0]) if _is_atom(values[0], counts[0], counts[1], counts.sum()) else -np.inf,
+        float(values[-1]) if _is_atom(values[-1], counts[-1], counts[-2], counts.sum()) else np.inf,
     )
+
+
+def _is_atom(value: float, count: int, beside: int, total: int) -> bool:
+    """Whether an extreme is held by more than the luck of the sample and the rounding of its values.
+
+    Rounded values are held often too, but the fewer the further out; a limit holds all that would lie beyond
+    it, and so more than the value beside it. What is never below 0 is taken to have its limit there.
+
+    Args:
+        value: the extreme.
+        count: how often it is held.
+        beside: how often the next value is.
+        total: values.
+    """
+    more = count - beside > _DEVIATIONS * np.sqrt(count + beside)
+    return bool(count >= max(_FEWEST, _ATOM * total) and (value == 0 or more))
 
 
 def _require_inside(dataset: Dataset, number: int, name: str, bounds: Bounds) -> None:

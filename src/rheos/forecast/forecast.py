@@ -166,11 +166,36 @@ class Forecast:
             table.insert(0, "mean", mean[name].to_series())
             table.insert(0, "variable", name)
             frames.append(table)
-        table = pd.concat(frames).dropna(subset="mean").reset_index()
+        return self._with_valid_times(pd.concat(frames).dropna(subset="mean").reset_index())
+
+    def chances(self, events: Sequence[str], level: float = 0.9) -> pd.DataFrame:
+        """A table of :meth:`probability`: one row an event and init time, and lead time unless it is of all.
+
+        Args:
+            events: see :meth:`probability`.
+            level: of the interval.
+
+        Raises:
+            InputError: an event cannot be read.
+        """
+        tables = []
+        for event in events:
+            table = self.probability(event, level).drop_vars("valid_time", errors="ignore").to_dataframe()
+            table = table.dropna(subset="probability").reset_index()
+            table.insert(0, "event", event)
+            tables.append(table)
+        whole = pd.concat(tables, ignore_index=True)
+        if "lead_time" not in whole:
+            return whole
+        return self._with_valid_times(whole.astype({"lead_time": "Int64"}))
+
+    def _with_valid_times(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table with the physical time of each row beside its lead time, where it has one."""
         if "valid_time" in self.dataset.coords:
             stamps = self.dataset["valid_time"].to_series()
             position = table.set_index(["init_time", "lead_time"]).index
-            table.insert(2, "valid_time", stamps.reindex(position).to_numpy())
+            place = list(table.columns).index("lead_time") + 1
+            table.insert(place, "valid_time", stamps.reindex(position).to_numpy())
         return table
 
     def to_zarr(self, path: str | Path) -> None:

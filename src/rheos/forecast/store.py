@@ -22,6 +22,7 @@ from rheos.core.files import write_text
 from rheos.data.dataset import Layout
 from rheos.forecast.health import HEALTH, MEANINGS
 
+_OTHERS = (".csv", ".parquet", ".xlsx", ".json", ".nc", ".npy", ".npz")
 UNCALIBRATED = "uncalibrated"
 """Attribute of a forecast that says why its members are as they are drawn."""
 
@@ -191,10 +192,15 @@ class ZarrStore:
             continued but begun anew.
 
     Raises:
-        InputError: `path` exists already.
+        InputError: `path` exists already, or is named as a file of another kind.
     """
 
     def __init__(self, path: Path, frame: Frame, space: tuple[int, ...], identity: dict[str, Any]) -> None:
+        if path.suffix.lower() in _OTHERS:
+            raise InputError(
+                f"a forecast is written as a Zarr store, not {path.suffix}: give --out "
+                f"{path.with_suffix('.zarr')}; `rheos table` makes tables of it."
+            )
         require_free(path)
         self._path, self._frame = path, frame
         self._aside = path.with_name(path.name + ".partial")
