@@ -41,6 +41,7 @@ def test_chances_have_a_row_an_event_a_sequence_and_a_lead_time():
     assert rows["unique_id"].tolist() == ["a"] * 3 + ["b"] * 3
     assert rows["probability"].tolist() == [0.25, 0.25, 0.25, 1, 1, 1]
     assert rows["lead_time"].tolist() == [1, 2, 3] * 2
+    assert table["lead_time"].dtype == "Int64"  # whole where an event of the whole horizon has none
     assert rows["valid_time"].tolist() == list(pd.date_range(FIRST, periods=3)) * 2
     over = table[table["event"] == "max(load) > 4"]
     assert over["probability"].tolist() == [0.75, 1]

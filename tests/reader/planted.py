@@ -9,6 +9,7 @@ _OF_MARKS = "tests/reader/test_marks.py"
 _SEQUENCES = "src/rheos/data/reader/sequences.py"
 _OF_SEQUENCES = "tests/reader/test_sequences.py"
 _TEXT = "src/rheos/data/reader/text.py"
+_MARGINS = "src/rheos/data/reader/margins.py"
 _OF_TITLES = "tests/reader/test_titles.py"
 _PARTS = "src/rheos/data/reader/time_parts.py"
 _OF_PARTS = "tests/reader/test_time_parts.py"
@@ -151,20 +152,25 @@ PLANTED = [
     ("src/rheos/data/reader/stamps.py", "    if _are_times_of_day(text):", "    if False:", _OF_PARTS),
     ("src/rheos/data/reader/stamps.py", "    if _are_times_of_day(head):", "    if False:", _OF_PARTS),
     ("src/rheos/data/reader/table.py", "or next(like, None) or named", "or named", _OF_PARTS),
-    (_TEXT, ".iloc[:rows]", "", _OF_PARTS),
-    (_TEXT, "int(full[::-1].argmax())", "int((~full).sum())", _OF_PARTS),
-    (_TEXT, '{"skip": options.skip + place}', '{"skip": place}', _OF_TITLES),
-    (_TEXT, "name.lower() not in _NOTHING and", "", _OF_TITLES),
-    (_TEXT, "any(map(_begins_a_number, row))", "True", _OF_TITLES),
-    (_TEXT, "< len(names):", "<= len(names):", _OF_TITLES),
+    (_MARGINS, ".iloc[:rows]", "", _OF_PARTS),
+    (_MARGINS, "int(full[::-1].argmax())", "int((~full).sum())", _OF_PARTS),
+    (_TEXT, '{"skip": options.skip + above}', '{"skip": above}', _OF_TITLES),
     (_TEXT, "[options.skip :]) if", "[options.skip + 1 :]) if", _OF_TITLES),
+    (_TEXT, "*rows[1 + options.below :]", "*rows[options.below :]", _OF_TITLES),
+    (_MARGINS, "not _is_nothing(cell) and not _is_number(cell)", "not _is_number(cell)", _OF_TITLES),
+    (_MARGINS, "< len(row) else 0", "<= len(row) else 0", _OF_TITLES),
+    (_MARGINS, "len(lines[first - 1]) == len(row) and", "", _OF_TITLES),
+    (_MARGINS, "for at in range(first, place)", "for at in range(place - 1, place)", _OF_TITLES),
+    (_MARGINS, "and word not in missing", "", _OF_TITLES),
+    (_MARGINS, "return count if any(map(_is_word, words)) else 0", "return count", _OF_TITLES),
+    (_MARGINS, "if _is_number(cell) and", "if", _OF_TITLES),
     (
         "src/rheos/data/reader/excel.py",
-        "skip + int(words.argmax()) + 1",
+        "options.skip + int(words.argmax()) + 1",
         "int(words.argmax()) + 1",
         _OF_TITLES,
     ),
-    ("src/rheos/data/reader/excel.py", "skiprows=skip", "skiprows=0", _OF_TITLES),
+    ("src/rheos/data/reader/excel.py", "skiprows=options.skip", "skiprows=0", _OF_TITLES),
     ("src/rheos/data/inspect.py", ".sum()) >= _OFTEN", ".sum()) >= 1", _OF_TITLES),
     ("src/rheos/data/inspect.py", "rest.max() > rest.min() >= 0", "True", _OF_TITLES),
     ("src/rheos/data/inspect.py", "value == round(value) and often", "often", _OF_TITLES),

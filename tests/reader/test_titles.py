@@ -1,4 +1,4 @@
-"""Lines above the names of the columns, and codes for what is missing: as loggers and sheets write them."""
+"""Titles above the names of the columns, units below, codes for what is missing: as loggers and sheets do."""
 
 import numpy as np
 import pandas as pd
@@ -50,16 +50,70 @@ def test_some_lines_left_out_are_counted(tmp_path):
         ",v,w\n2024-01-01,0,1\n2024-01-02,1,2\n",
         "day,v\n2024-01-01,\n2024-01-02,1\n",
         "day,v,\n2024-01-01,NA,\n2024-01-02,1,\n",
-        ",v\none,NA\n2024-01-02,1\n",
-        "day,v\none,unknown\n2024-01-02,1\n",
+        ",v\none,NA\ntwo,1\n",
+        "name,v\none,unknown\ntwo,1\n",
+        "day,10m wind\none,unknown\ntwo,1\n",
     ],
-    ids=["an unnamed index", "a first value missing", "a margin", "a word and nothing", "two words"],
+    ids=[
+        "an unnamed index",
+        "a first value missing",
+        "a margin",
+        "a word and nothing",
+        "two words",
+        "a name with a number",
+    ],
 )
 def test_names_in_the_first_line_are_names(text, tmp_path):
     path = tmp_path / "v.csv"
     path.write_text(text)
     found = read(path, {"time": "rows", "missing": ["unknown"]})
     assert len(found.recordings[0]) == 2
+
+
+UNITS = {
+    "units": "TS,m/s,deg C\n",
+    "units of some": ",m/s,\n",
+    "units and how they were summed up": "TS,m/s,deg C\n,Avg,Smp\n",
+}
+
+
+@pytest.mark.parametrize("below", UNITS)
+@pytest.mark.parametrize("above", ["", "Station North\n\n", "Flow,,\n"])
+def test_units_below_the_names(below, above, tmp_path):
+    path = tmp_path / "v.csv"
+    head, _, rows = TABLE.to_csv(index=False).partition("\n")
+    path.write_text(f"{above}{head}\n{UNITS[below]}{rows}")
+    lines, skipped = UNITS[below].count("\n"), above.count("\n")
+    title = f"data.skip={skipped} " if skipped else ""
+    assert inspect(path).options == f"{title}data.below={lines}"
+    with pytest.raises(InputError, match=r"has words and no number below the names .*data\.below="):
+        read(path, {"skip": skipped})
+    same(path, {"skip": skipped, "below": lines})
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("day,v\nJan 2020,\nFeb 2020,1\n", {}),
+        ("day,v\nJan 2020,NA\nFeb 2020,1\n", {}),
+        ("name,v\none,unknown\ntwo,1\n", {"missing": ["unknown"], "time": "rows"}),
+    ],
+    ids=["nothing", "a word for nothing", "a word that is told to mean nothing"],
+)
+def test_a_first_row_without_a_value_is_a_row(text, options, tmp_path):
+    path = tmp_path / "v.csv"
+    path.write_text(text)
+    values = read(path, options).recordings[0].values
+    assert np.isnan(values[0, 0])
+    assert values[1, 0] == 1
+
+
+def test_units_in_a_sheet(tmp_path):
+    path = tmp_path / "v.xlsx"
+    rows = [list(TABLE.columns), ["", "m/s", "deg C"], *TABLE.values.tolist()]
+    pd.DataFrame(rows).to_excel(path, index=False, header=False)
+    assert inspect(path).options == "data.below=1"
+    same(path, {"below": 1})
 
 
 def test_a_sheet_with_titles(tmp_path):

@@ -37,6 +37,7 @@ class DataOptions(BaseModel):
         decimal: the decimal mark.
         thousands: the mark between groups of three digits.
         skip: lines above the names of the columns, in a text file or a sheet.
+        below: lines between the names of the columns and the data, such as units.
         columns: names of the columns of a text file whose first line is no header.
         series: columns that name the sequences of a long table: `data.series=store`, or several,
             `data.series=[store,item]`.
@@ -77,6 +78,7 @@ class DataOptions(BaseModel):
     decimal: Literal[".", ","] = "."
     thousands: Literal[",", ".", "'", "space"] | None = None
     skip: int = Field(default=0, ge=0)
+    below: int = Field(default=0, ge=0)
     columns: tuple[str, ...] | None = None
     series: tuple[str, ...] | None = None
     agent: str | None = None

@@ -93,7 +93,7 @@ def _from_path(source: str, options: DataOptions) -> Raw:
     if suffix == ".npz":
         return arrays.from_npz(path, part or None, options)
     if suffix in (*excel.SUFFIXES, *excel.OTHER_SUFFIXES):
-        return _from_frame(excel.excel_table(path, part or None, options.skip), options, source)
+        return _from_frame(excel.excel_table(path, part or None, options), options, source)
     if part and ".tar" not in path.name and suffix != ".tgz":
         raise SourceError(f"{source!r} names a part of {path.name!r}, which has none", advice=f"give {place}")
     if suffix == ".npy":

@@ -6,21 +6,21 @@ from zipfile import BadZipFile
 
 import pandas as pd
 
-from rheos.data.options import closest
+from rheos.data.options import DataOptions, closest
+from rheos.data.reader.margins import SEARCHED, lines_of_words
 from rheos.data.reader.problem import SourceError
 
 SUFFIXES = (".xlsx", ".xlsm")
 OTHER_SUFFIXES = (".xls", ".xlsb", ".ods")
-_SEARCHED = 30  # rows, for the names of the columns
 
 
-def excel_table(path: Path, sheet: str | None, skip: int = 0) -> pd.DataFrame:
+def excel_table(path: Path, sheet: str | None, options: DataOptions) -> pd.DataFrame:
     """A sheet, its first row the names of the columns; formulas count as the values last computed.
 
     Args:
         path: of the workbook.
         sheet: its name; the only one that holds anything where None.
-        skip: rows above the names.
+        options: how many rows stand above the names, and between these and the data.
 
     Raises:
         SourceError: the workbook or the sheet cannot be read, or openpyxl is not installed.
@@ -36,13 +36,13 @@ def excel_table(path: Path, sheet: str | None, skip: int = 0) -> pd.DataFrame:
             advice="install it with pip install 'rheos[excel]'",
         )
     try:
-        sheets = pd.read_excel(path, sheet_name=None, skiprows=skip, engine="openpyxl")
+        sheets = pd.read_excel(path, sheet_name=None, skiprows=options.skip, engine="openpyxl")
     except (BadZipFile, KeyError, ValueError, OSError) as error:
         reason = str(error).split("\n")[0].rstrip(".")
         raise SourceError(
             f"{origin!r} is not a readable workbook ({reason[:160]})", advice="save it again"
         ) from None
-    return _with_names(_chosen(sheets, sheet, origin), origin, skip)
+    return _below_names(_chosen(sheets, sheet, origin), options, origin)
 
 
 def _chosen(sheets: dict[str, pd.DataFrame], sheet: str | None, origin: str) -> pd.DataFrame:
@@ -59,13 +59,21 @@ def _chosen(sheets: dict[str, pd.DataFrame], sheet: str | None, origin: str) -> 
     return sheets[full[0]]
 
 
-def _with_names(table: pd.DataFrame, origin: str, skip: int) -> pd.DataFrame:
+def _below_names(table: pd.DataFrame, options: DataOptions, origin: str) -> pd.DataFrame:
+    """The rows of data."""
     nameless = [str(name).startswith("Unnamed: ") for name in table.columns]
     if sum(nameless) > 1:
-        words = table.head(_SEARCHED).map(lambda cell: isinstance(cell, str)).all(axis=1).to_numpy()
+        words = table.head(SEARCHED).map(lambda cell: isinstance(cell, str)).all(axis=1).to_numpy()
         raise SourceError(
             f"the first row of {origin!r} does not name its columns",
-            {"skip": skip + int(words.argmax()) + 1} if words.any() else None,
+            {"skip": options.skip + int(words.argmax()) + 1} if words.any() else None,
             "" if words.any() else "remove what stands above the names",
+        )
+    if options.below:
+        return table.iloc[options.below :].reset_index(drop=True).infer_objects()
+    below = lines_of_words(table.head(SEARCHED).to_numpy().tolist(), options.missing)
+    if below:
+        raise SourceError(
+            f"{origin!r} has words and no number below the names of its columns", {"below": below}
         )
     return table

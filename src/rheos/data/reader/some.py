@@ -83,7 +83,7 @@ def _table(source: Source, options: DataOptions) -> pd.DataFrame:
     place, _, part = str(source).partition("::")
     path = existing(Path(place).expanduser())
     if path.suffix.lower() in excel.SUFFIXES:
-        return excel.excel_table(path, part or None, options.skip)
+        return excel.excel_table(path, part or None, options)
     return parquet_table(path) if path.suffix.lower() in PARQUET else text_table(path, options)
 
 

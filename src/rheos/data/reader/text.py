@@ -3,17 +3,14 @@
 import csv
 import io
 import warnings
-from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 
 from rheos.data.options import DataOptions
 from rheos.data.reader.files import content
+from rheos.data.reader.margins import SEARCHED, line_of_names, lines_of_words, without_empty_ends
 from rheos.data.reader.problem import SourceError
-
-_SEARCHED = 30  # lines, for the names of the columns
-_NOTHING = ("na", "nan", "n/a", "null", "none")  # words of a missing value
 
 
 def text_table(path: Path, options: DataOptions) -> pd.DataFrame:
@@ -25,11 +22,11 @@ def text_table(path: Path, options: DataOptions) -> pd.DataFrame:
     origin = str(path)
     text = _decoded(content(path), options.encoding, origin)
     text = "".join(text.splitlines(keepends=True)[options.skip :]) if options.skip else text
-    lines = text.splitlines()[:_SEARCHED]
+    lines = text.splitlines()[:SEARCHED]
     if not lines or not text.strip():
         raise SourceError(f"{origin!r} is empty: there is no header line")
     if options.columns is None:
-        _refuse_titles(lines, options, origin)
+        _refuse_margins(lines, options, origin)
     delimiter = _delimiter(lines[0], options)
     if options.columns is not None:
         fields = len(next(csv.reader([lines[0]], delimiter=delimiter)))
@@ -42,12 +39,15 @@ def text_table(path: Path, options: DataOptions) -> pd.DataFrame:
         text = f"{delimiter.join(options.columns)}\n{text}"
         lines.insert(0, text.partition("\n")[0])
     header = _header(lines[0], delimiter, origin)
+    if options.below:
+        rows = text.splitlines(keepends=True)
+        text = "".join([rows[0], *rows[1 + options.below :]])
     if not text.partition("\n")[2].strip():
         raise SourceError(f"{origin!r} has a header line and no rows below it")
     table = _parsed(text, delimiter, options, origin)
     if len(header) > 1 and table.iloc[:, -1].isna().any():
         _check_short_rows(text, delimiter, len(header), origin)
-    return _without_margins(table)
+    return without_empty_ends(table)
 
 
 def _delimiter(line: str, options: DataOptions) -> str:
@@ -58,32 +58,21 @@ def _fields(line: str, delimiter: str) -> list[str]:
     return [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
 
 
-def _refuse_titles(lines: list[str], options: DataOptions, origin: str) -> None:
-    """Say so where the names of the columns stand further down, above the first row with numbers."""
-    for place, (line, below) in enumerate(pairwise(lines)):
-        delimiter = _delimiter(line, options)
-        names, row = _fields(line, delimiter), _fields(below, delimiter)
-        words = all(name and name.lower() not in _NOTHING and not _begins_a_number(name) for name in names)
-        if not (words and 1 < len(names) == len(row) and any(map(_begins_a_number, row))):
-            continue
-        if len(list(filter(None, _fields(lines[0], delimiter)))) < len(names):
-            raise SourceError(
-                f"{origin!r} names its columns in line {options.skip + place + 1}, below {lines[0][:40]!r}",
-                {"skip": options.skip + place},
-            )
-        return
-
-
-def _begins_a_number(field: str) -> bool:
-    return field.lstrip("+-.,")[:1].isdigit()
-
-
-def _without_margins(table: pd.DataFrame) -> pd.DataFrame:
-    """The table without empty rows at its end and empty columns of no name, as spreadsheets leave them."""
-    nothing = [name for name in table.columns if name.startswith("Unnamed: ") and table[name].isna().all()]
-    full = table.notna().any(axis=1).to_numpy()
-    rows = len(full) - int(full[::-1].argmax()) if full.any() else len(full)
-    return table.drop(columns=nothing).iloc[:rows]
+def _refuse_margins(lines: list[str], options: DataOptions, origin: str) -> None:
+    """Say so where titles stand above the names of the columns, or units below them."""
+    cells = [_fields(line, _delimiter(line, options)) for line in lines]
+    above = line_of_names(cells)
+    if above:
+        raise SourceError(
+            f"{origin!r} names its columns in line {options.skip + above + 1}, below {lines[0][:40]!r}",
+            {"skip": options.skip + above},
+        )
+    below = 0 if options.below else lines_of_words(cells[1:], options.missing)
+    if below:
+        raise SourceError(
+            f"{origin!r} has words and no number below the names of its columns, {lines[1][:40]!r}",
+            {"below": below},
+        )
 
 
 def _decoded(raw: bytes, encoding: str, origin: str) -> str:
