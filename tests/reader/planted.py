@@ -148,7 +148,7 @@ PLANTED = [
     (_PARTS, "{m[4] or '00'}", "00", _OF_PARTS),
     (_PARTS, "whole = whole + span", "whole = whole - span", _OF_PARTS),
     (_PARTS, "_refuse(table, whole.isna()", "_refuse(table, ~whole.notna() & False", _OF_PARTS),
-    (_PARTS, "rest = table.drop(columns=list(parts))", "rest = table.copy()", _OF_PARTS),
+    (_PARTS, 'rest = table.drop(columns=[*parts, name], errors="ignore")', "rest = table.copy()", _OF_PARTS),
     ("src/rheos/data/reader/stamps.py", "    if _are_times_of_day(text):", "    if False:", _OF_PARTS),
     ("src/rheos/data/reader/stamps.py", "    if _are_times_of_day(head):", "    if False:", _OF_PARTS),
     ("src/rheos/data/reader/table.py", "or next(like, None) or named", "or named", _OF_PARTS),
@@ -175,4 +175,7 @@ PLANTED = [
     ("src/rheos/data/inspect.py", "rest.max() > rest.min() >= 0", "True", _OF_TITLES),
     ("src/rheos/data/inspect.py", "value == round(value) and often", "often", _OF_TITLES),
     ("src/rheos/data/inspect.py", "bool(value < 0 and value", "bool(value", _OF_TITLES),
+    (_PARTS, "if not _is_joined(name, names)]", "]", _OF_PARTS),
+    (_PARTS, "return begins and any", "return any", _OF_PARTS),
+    (_PARTS, "own = given.isna().to_numpy()", "own = given.isna().to_numpy() | True", _OF_PARTS),
 ]

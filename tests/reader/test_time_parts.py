@@ -129,6 +129,21 @@ def test_known_values_may_be_of_one_day():
     np.testing.assert_array_equal(next(iter(read_some(day, layout, asked).values())).stamps, HOURS[-1:])
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_rows_of_a_template_stand_below(first):
+    known, ahead = day_and_clock(stamps=HOURS[:90]), pd.DataFrame({"Date Time": HOURS[90:].astype(str)})
+    ahead["v"] = values(HOURS)[90:]
+    table = pd.concat([known, ahead])
+    same(table[["Date Time", "Date", "Time", "v"]] if first else table, HOURS)
+    numbers = units(HOURS[:90], "year", "month", "day", "hour")
+    same(pd.concat([numbers, ahead.rename(columns={"Date Time": "year month day hour"})]), HOURS)
+
+
+def test_a_name_that_ends_as_another_is_a_part():
+    table = day_and_clock().rename(columns={"Time": "Local Time"})
+    same(table.assign(Time=0.5 * np.arange(100)), HOURS, {"roles": {"Time": "ignore"}})
+
+
 BAD = {
     "a time that is none": (
         lambda t: t.assign(Time=[*t["Time"][:50], "noon", *t["Time"][51:]]),

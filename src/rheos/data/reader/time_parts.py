@@ -40,21 +40,30 @@ def with_whole_stamps(
             raise SourceError(
                 f"data.time_parts={name} names no column of {origin!r}", advice=closest(name, columns)
             )
-    if all(pd.api.types.is_numeric_dtype(table[name].dtype) for name in parts):
-        whole = _of_units(table[list(parts)], origin)
-    else:
-        whole = _of_day_and_clock(table[list(parts)], options, origin, notes)
+    name = " ".join(parts)
+    # Rows of a template, put below, have their stamp in one column already.
+    given = table[name] if name in columns else pd.Series(None, index=table.index, dtype=object)
+    own = given.isna().to_numpy()
+    whole = pd.to_datetime(given.where(~own), errors="coerce").to_numpy().copy()
+    whole[own] = _whole(table.loc[own, list(parts)], options, origin, notes)
     if options.time_parts is None:
         notes.append(f"stamps were put together from {' and '.join(map(repr, parts))}")
-    name = " ".join(parts)
-    rest = table.drop(columns=list(parts))
+    rest = table.drop(columns=[*parts, name], errors="ignore")
     rest.insert(0, name, whole)
     return rest, name
 
 
+def _whole(table: pd.DataFrame, options: DataOptions, origin: str, notes: list[str]) -> np.ndarray:
+    """The stamps of a table of parts."""
+    numbers = all(pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes)
+    made = _of_units(table, origin) if numbers else _of_day_and_clock(table, options, origin, notes)
+    return made.to_numpy()
+
+
 def _found(table: pd.DataFrame, known: str | None) -> tuple[str, ...]:
     """The columns that make stamps together; none where one does by itself."""
-    columns = [str(name) for name in table.columns]
+    names = [str(name) for name in table.columns]
+    columns = [name for name in names if not _is_joined(name, names)]
     date = next((name for name in columns if looks_like_stamps(table[name])), None)
     if date is not None:
         clock = next((name for name in columns if name != date and _is_clock(name, table[name])), None)
@@ -69,6 +78,12 @@ def _found(table: pd.DataFrame, known: str | None) -> tuple[str, ...]:
     parts = tuple(name for name in present[:first] if name is not None)
     numbers = all(pd.api.types.is_numeric_dtype(table[name].dtype) for name in parts)
     return parts if numbers and len(parts) > 1 else ()
+
+
+def _is_joined(name: str, names: list[str]) -> bool:
+    """Whether a column bears the names of two others, as the stamps put together from these do."""
+    begins = any(name.startswith(f"{other} ") for other in names)
+    return begins and any(name.endswith(f" {other}") for other in names)
 
 
 def _is_date(series: pd.Series) -> bool:
