@@ -7,6 +7,7 @@ import pytest
 from rheos.core.errors import InputError
 from rheos.data.inspect import inspect
 from rheos.data.reader import read
+from rheos.data.reader.day_first import dates_of_numbers
 
 DAYS = pd.date_range("2022-01-03", periods=40, freq="D")
 MONTHS = pd.date_range("2010-01-01", periods=36, freq="MS")
@@ -93,3 +94,9 @@ def test_one_bad_date_is_named_among_the_good():
     words = ["31.02.2022", *DAYS[1:].strftime("%d.%m.%Y")]
     with pytest.raises(InputError, match=r"'31.02.2022' in 'Tag', data row 1"):
         read(pd.DataFrame({"Tag": words, "v": np.arange(40.0)}))
+
+
+@pytest.mark.parametrize("other", ["04/01/2022", "04.01.22", "04.01.2022 12:00", "2022-01-04", "noon"])
+def test_words_that_are_not_written_alike_are_left_to_others(other):
+    assert dates_of_numbers(pd.Series(["03.01.2022", "05.01.2022"])) is True
+    assert dates_of_numbers(pd.Series(["03.01.2022", other])) is None

@@ -130,10 +130,14 @@ def _spans(series: pd.Series) -> pd.Series:
     """Times of day, or hours, as spans since midnight; NaT for what is neither."""
     if pd.api.types.is_numeric_dtype(series.dtype):
         return pd.to_timedelta(series.where(series.between(0, 24)), unit="h")
-    words = series.astype(str).str.strip()
-    clock = words.str.fullmatch(CLOCK) & series.notna()
-    plain = words.where(clock).str.replace(CLOCK, lambda m: f"{m[1]}:{m[3]}:{m[4] or '00'}", regex=True)
-    return pd.to_timedelta(plain, errors="coerce")
+    words = series.where(series.notna(), "").astype(str).str.strip()
+    # Of a million rows few are of different times of day.
+    each = pd.Series(words.unique())
+    plain = each.where(each.str.fullmatch(CLOCK)).str.replace(
+        CLOCK, lambda m: f"{m[1]}:{m[3]}:{m[4] or '00'}", regex=True
+    )
+    spans = pd.to_timedelta(plain, errors="coerce")
+    return words.map(dict(zip(each, spans, strict=True)))
 
 
 def _refuse(table: pd.DataFrame, bad: np.ndarray, what: str, origin: str) -> None:
