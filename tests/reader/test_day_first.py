@@ -100,3 +100,9 @@ def test_one_bad_date_is_named_among_the_good():
 def test_words_that_are_not_written_alike_are_left_to_others(other):
     assert dates_of_numbers(pd.Series(["03.01.2022", "05.01.2022"])) is True
     assert dates_of_numbers(pd.Series(["03.01.2022", other])) is None
+
+
+def test_a_bad_date_is_named_where_both_orders_read_the_others():
+    words = ["01/02/2022", "02/02/2022", "31/31/2022", "04/02/2022"]
+    with pytest.raises(InputError, match=r"'31/31/2022' in 'date', data row 3"):
+        read(pd.DataFrame({"date": words, "v": np.arange(4.0)}))

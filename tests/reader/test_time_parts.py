@@ -190,6 +190,8 @@ def test_times_of_day_alone_are_no_stamps():
     # Pandas puts them to the day on which they are read.
     with pytest.raises(InputError, match=r"'Time' .* holds times of day and no dates"):
         read(day_and_clock().drop(columns="Date"))
+    day = day_and_clock(stamps=pd.date_range("1900-01-01", periods=24, freq="h")).drop(columns="Date")
+    same(day, pd.date_range("1900-01-01", periods=24, freq="h"), {"time_format": "%H:%M:%S"})
 
 
 def test_a_list_of_columns_has_an_option_of_its_own():

@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 import pandas as pd
 
 from rheos.data.options import DataOptions, closest
-from rheos.data.reader.margins import SEARCHED, lines_of_words
+from rheos.data.reader.margins import SEARCHED, line_of_names, lines_of_words
 from rheos.data.reader.problem import SourceError
 
 SUFFIXES = (".xlsx", ".xlsm")
@@ -61,17 +61,18 @@ def _chosen(sheets: dict[str, pd.DataFrame], sheet: str | None, origin: str) -> 
 
 def _below_names(table: pd.DataFrame, options: DataOptions, origin: str) -> pd.DataFrame:
     """The rows of data."""
-    nameless = [str(name).startswith("Unnamed: ") for name in table.columns]
-    if sum(nameless) > 1:
-        words = table.head(SEARCHED).map(lambda cell: isinstance(cell, str)).all(axis=1).to_numpy()
+    names = ["" if str(name).startswith("Unnamed: ") else str(name) for name in table.columns]
+    rows = table.head(SEARCHED).to_numpy().tolist()
+    if names.count("") > 1:
+        above = line_of_names([names, *rows])
         raise SourceError(
             f"the first row of {origin!r} does not name its columns",
-            {"skip": options.skip + int(words.argmax()) + 1} if words.any() else None,
-            "" if words.any() else "remove what stands above the names",
+            {"skip": options.skip + above} if above else None,
+            "" if above else "remove what stands above the names",
         )
     if options.below:
         return table.iloc[options.below :].reset_index(drop=True).infer_objects()
-    below = lines_of_words(table.head(SEARCHED).to_numpy().tolist(), options.missing)
+    below = lines_of_words(rows, options.missing)
     if below:
         raise SourceError(
             f"{origin!r} has words and no number below the names of its columns", {"below": below}

@@ -101,7 +101,7 @@ def _from_numbers(series: pd.Series, name: str, notes: list[str]) -> pd.Index:
 def _from_words(
     text: pd.Series, options: DataOptions, origin: str, name: str, notes: list[str]
 ) -> pd.DatetimeIndex:
-    if _are_times_of_day(text):
+    if options.time_format is None and _are_times_of_day(text):
         raise SourceError(
             f"time column {name!r} of {origin!r} holds times of day and no dates",
             {"time": "rows"},
