@@ -3,6 +3,27 @@
 PLANTED = [
     ("src/rheos/calibrate/search.py", "(scale - 1) * own", "0.0 * own"),
     ("src/rheos/calibrate/affine.py", "scale * (members - center)", "scale * members"),
+    ("src/rheos/calibrate/affine.py", "anchor + self.kept * (center - anchor)", "anchor + (center - anchor)"),
+    (
+        "src/rheos/calibrate/affine.py",
+        "moved = (1.0 - share) * errors.gap[fold]",
+        "moved = 0 * errors.gap[fold]",
+    ),
+    ("src/rheos/calibrate/affine.py", "thin.toward_anchor(kept.share)", "thin"),
+    ("src/rheos/calibrate/affine.py", "thin.toward_anchor(share).windows", "thin.windows"),
+    ("src/rheos/calibrate/affine.py", 'arrays.get("kept", 1.0)', '1.0 + 0 * len("kept")'),
+    ("src/rheos/calibrate/affine.py", "anchor is not None and self.toward_anchor", "anchor is not None"),
+    ("src/rheos/calibrate/search.py", "target=self.target - moved", "target=self.target + moved"),
+    ("src/rheos/calibrate/search.py", "(1.0 - share) * self.gap", "share * self.gap"),
+    ("src/rheos/calibrate/search.py", "ensemble.var(1, ddof=1) / block", "0 * ensemble.var(1, ddof=1)"),
+    (
+        "src/rheos/calibrate/kept_share.py",
+        "weight = 1.0 / np.where(squares > 0, squares, np.inf)",
+        "weight = 1.0",
+    ),
+    ("src/rheos/calibrate/kept_share.py", "(len(folds) - 1) / len(folds)", "1e-6"),
+    ("src/rheos/calibrate/kept_share.py", "np.isfinite(wanted), weight", "True, weight"),
+    ("src/rheos/calibrate/kept_share.py", "away.min() - away", "away - away.min()"),
     ("src/rheos/calibrate/affine.py", "return shift, np.exp(log_scale)", "return shift, 1 + log_scale"),
     (
         "src/rheos/calibrate/affine.py",

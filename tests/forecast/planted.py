@@ -196,9 +196,69 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/engine.py",
-        "center = circle.about(first, middle).mean(0, dtype=np.float64)",
+        "center = circle.about(first.values, middle).mean(0, dtype=np.float64)",
         "center = circle.about(values, middle).mean(0, dtype=np.float64)",
         _BITS,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "calibrated.apply(circle.about(values, middle), center, anchor)",
+        "calibrated.apply(circle.about(values, middle), center, center)",
+        _BITS,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "fitted.scale[leads], kept=fitted.kept)",
+        "fitted.scale[leads])",
+        _BITS,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "self.anchor(batch) if number == 0 else None",
+        "self.anchor(batch.rows(slice(1))) if number == 0 else None",
+        _BITS,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "np.concatenate(anchors)[: self.horizon]",
+        "np.concatenate(anchors[:1] * len(anchors))[: self.horizon]",
+        _STREAM,
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "circle.about(first.anchor, middle, axis=1)",
+        "first.anchor",
+        "tests/forecast/test_sums_and_circles.py",
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "circle.about(points, middle).mean(0, dtype=np.float64)",
+        "points.mean(0, dtype=np.float64)",
+        "tests/forecast/test_sums_and_circles.py",
+    ),
+    (
+        "src/rheos/forecast/streaming.py",
+        "None if anchor is None else anchor[here]",
+        "None if anchor is None else anchor[:1]",
+        _STREAM,
+    ),
+    (
+        "src/rheos/forecast/draw.py",
+        "return model.project(decoded(model, torch.from_numpy(center)",
+        "return (decoded(model, torch.from_numpy(center)",
+        "tests/forecast/test_bounds.py tests/forecast/test_kept_anchor.py",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        "anchor=circle.about(np.concatenate(points), middle) if points else None,",
+        "anchor=np.concatenate(points) if points else None,",
+        "tests/forecast/test_sums_and_circles.py tests/forecast/test_kept_anchor.py",
+    ),
+    (
+        "src/rheos/forecast/fitting.py",
+        "points.append(anchored(model, batch))",
+        "points.append(values.mean(1))",
+        "tests/forecast/test_kept_anchor.py",
     ),
     (
         "src/rheos/forecast/engine.py",
@@ -232,8 +292,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/engine.py",
-        "return self.model.project(calibrated.apply(circle.about(values, middle), center))",
-        "return calibrated.apply(circle.about(values, middle), center)",
+        "return self.model.project(calibrated.apply(circle.about(values, middle), center, anchor))",
+        "return calibrated.apply(circle.about(values, middle), center, anchor)",
         "tests/forecast/test_bounds.py tests/forecast/test_sums_and_circles.py",
     ),
     (
@@ -345,8 +405,8 @@ PLANTED = [
     ("src/rheos/forecast/streaming.py", "            own.add(values)\n", "", _STREAM),
     (
         "src/rheos/forecast/streaming.py",
-        "engine.finish(part, values[0], lead)",
-        "engine.finish(part, values[0], 0)",
+        "engine.finish(part.values, parts[0], lead)",
+        "engine.finish(part.values, parts[0], 0)",
         _STREAM,
     ),
     (_TRIAL, "return max(away, abs(", "return max(0.0, abs(", _TUNE),

@@ -1,5 +1,7 @@
 """Forecasts of some variables alone: the marginal law exactly, what is shown, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,7 +105,7 @@ def test_members_are_the_same_whatever_their_number(model):
 def test_it_is_calibrated_as_the_column_whose_law_it_has(model):
     usual = model.model.calibration
     found = drawn(model, "b").dataset["b"].values
-    model.model.calibration = type(usual)(usual.shift + 7.0, usual.scale)
+    model.model.calibration = replace(usual, shift=usual.shift + 7.0)
     np.testing.assert_allclose(drawn(model, "b").dataset["b"].values, found + 7.0, atol=1e-5)
     model.model.calibration = usual
     assert drawn(model, "b").uncalibrated == ""

@@ -13,7 +13,7 @@ from rheos import cli
 from rheos.core.errors import InputError
 from rheos.data.circle import Circle
 from rheos.data.dataset import Dataset, Layout, Recording
-from rheos.forecast.engine import Engine
+from rheos.forecast.engine import Engine, Stretch
 from rheos.forecast.forecast import Forecast
 from rheos.forecast.forecaster import load
 from rheos.forecast.health import MEANINGS, RATE, Health, Watch, measures
@@ -304,7 +304,7 @@ def test_frozen_streams_are_told_as_they_come(table_model, monkeypatch):
         values[3, 5:] = values[3, 5]
         both = np.stack([values, members(4, 40, seed=9)[..., 0]], axis=2).astype(np.float32)
         for start in range(0, 40, tiny.HORIZON):
-            yield both[:, start : start + tiny.HORIZON]
+            yield Stretch(both[:, start : start + tiny.HORIZON], None)
 
     monkeypatch.setattr(Engine, "stretches", frozen)
     monkeypatch.setattr(Engine, "finish", lambda engine, values, first, lead=0: values)

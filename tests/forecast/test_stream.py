@@ -1,5 +1,6 @@
 """Forecasts without end: labelled as they should be, the same members, the same cost of every frame."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_calibration_and_bounds_reach_every_frame(causal_model):
     model = causal_model.model
     kept = model.calibration, model.bounds
     frames = joined(islice(causal_model.stream(members=3, quality="fast", pace="rolling"), 7))
-    model.calibration = type(kept[0])(kept[0].shift + 5.0, kept[0].scale)
+    model.calibration = replace(kept[0], shift=kept[0].shift + 5.0)
     try:
         moved = joined(islice(causal_model.stream(members=3, quality="fast", pace="rolling"), 7))
     finally:

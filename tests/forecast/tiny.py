@@ -87,11 +87,11 @@ def fitted(source, words=SERIES, horizon=HORIZON, **options):
 
 
 def stirred(forecaster):
-    """The forecaster with a calibration that changes every lead and channel."""
+    """The forecaster with a calibration that changes every lead and channel, and draws toward the anchor."""
     shape = forecaster.model.calibration.shift.shape
     rng = np.random.default_rng(9)
     forecaster.model.calibration = FittedCalibration(
-        rng.normal(size=shape), rng.uniform(0.5, 1.5, size=shape)
+        rng.normal(size=shape), rng.uniform(0.5, 1.5, size=shape), kept=0.7
     )
     return forecaster
 

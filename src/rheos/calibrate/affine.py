@@ -1,9 +1,10 @@
-"""Affine calibration: y'_m = c + shift + scale (y_m - c), a shift and a scale for every lead and channel.
+"""Affine calibration: y'_m = c' + shift + scale (y_m - c), a shift and a scale for every lead and channel.
 
 Member-by-member post-processing (Van Schaeybroeck and Vannitsem, "Ensemble post-processing using member-by-
 member approaches", QJRMS 2015, with a constant shift) fitted by the fair CRPS. c is the mean of a fixed
-block of members, so a member's value never depends on which others were asked for. As scale > 0, ranks
-among members, and with them all dependence between leads, channels and cells, are kept.
+block of members, so a member's value never depends on which others were asked for; c' = a + b (c - a) lies
+between it and the anchor a, see :mod:`rheos.calibrate.kept_share`. As scale > 0, ranks among members, and
+with them all dependence between leads, channels and cells, are kept.
 
 Fits are smoothed over leads and shrunk toward leaving all as it is, as far as they change from one block of
 windows to the next: first what all leads have in common, then what each has beside it, which takes more
@@ -16,6 +17,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from rheos.calibrate.kept_share import Kept, kept_share
 from rheos.calibrate.search import Errors, best_affine, smooth
 from rheos.core.errors import InputError
 from rheos.core.method import Method
@@ -38,30 +40,33 @@ class FittedCalibration:
         figures: "crps", "coverage_90" and "spread_skill", each `(2, channel)`: before, and after on
             windows that the fit had not seen; empty where there were too few windows.
         note: why nothing is changed, where nothing is; else "".
+        kept: b, the share of the ensemble's way from the anchor that is kept, in [0, 1].
     """
 
     shift: np.ndarray
     scale: np.ndarray
     figures: dict[str, np.ndarray] = field(default_factory=dict)
     note: str = ""
+    kept: float = 1.0
 
     @property
     def is_identity(self) -> bool:
         """Whether members are left as they are."""
-        return bool(np.all(self.shift == 0) and np.all(self.scale == 1))
+        return bool(np.all(self.shift == 0) and np.all(self.scale == 1) and self.kept == 1.0)
 
-    def apply(self, members: np.ndarray, center: np.ndarray) -> np.ndarray:
+    def apply(self, members: np.ndarray, center: np.ndarray, anchor: np.ndarray | None = None) -> np.ndarray:
         """Calibrate some members of one forecast.
 
         Args:
             members: `(member, lead, channel, *space)`, up to as many leads as were fitted.
             center: `(lead, channel, *space)`, the mean of the forecast's fixed block of members.
+            anchor: like the center; needed where less than all of the way from it is kept.
 
         Returns:
             A new array of the members' shape and dtype.
 
         Raises:
-            InputError: there are more leads, or other channels, than were fitted.
+            InputError: there are more leads, or other channels, than were fitted, or the anchor is missing.
         """
         lead, channel = members.shape[1:3]
         if lead > len(self.shift) or channel != self.shift.shape[1]:
@@ -71,22 +76,27 @@ class FittedCalibration:
             )
         if self.is_identity:
             return members.copy()
+        if self.kept < 1.0 and anchor is None:
+            raise InputError("this calibration moves members toward the anchor: give it, too.")
+        goal = center if anchor is None else anchor + self.kept * (center - anchor)
         tail = (1,) * (members.ndim - 3)
         shift, scale = (a[:lead].reshape(lead, channel, *tail) for a in (self.shift, self.scale))
-        return (center + shift + scale * (members - center)).astype(members.dtype)
+        return (goal + shift + scale * (members - center)).astype(members.dtype)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """All of it as plain arrays, for a file; the note as bytes."""
         note = np.frombuffer(self.note.encode(), np.uint8).copy()
         figures = {f"figures.{name}": value for name, value in self.figures.items()}
-        return {"shift": self.shift, "scale": self.scale, "note": note} | figures
+        kept = {"kept": np.array(self.kept)}
+        return {"shift": self.shift, "scale": self.scale, "note": note} | kept | figures
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "FittedCalibration":
         """Undo :meth:`to_arrays`."""
         figures = {k.removeprefix("figures."): v for k, v in arrays.items() if k.startswith("figures.")}
         note = np.asarray(arrays["note"], np.uint8).tobytes().decode()
-        return cls(arrays["shift"], arrays["scale"], figures, note)
+        kept = float(arrays.get("kept", 1.0))  # models of earlier versions keep all
+        return cls(arrays["shift"], arrays["scale"], figures, note, kept)
 
 
 class AffineCalibration(Method):
@@ -96,19 +106,27 @@ class AffineCalibration(Method):
         minimum_windows: with fewer observed windows nothing is changed.
         blocks: blocks of neighboring windows, each held back once to tell how sure the fit is.
         smoothing: half width of the average over leads, as a share of their number.
+        toward_anchor: whether to keep less of what the network adds to its anchor, where less holds true.
     """
 
     kind: Literal["affine"] = "affine"
     minimum_windows: int = Field(default=8, ge=2)
     blocks: int = Field(default=8, ge=2)
     smoothing: float = Field(default=0.1, ge=0, le=1)
+    toward_anchor: bool = True
 
     @property
     def enough(self) -> int:
         """Observed windows below which nothing is changed."""
         return max(self.minimum_windows, self.blocks)
 
-    def fit(self, ensemble: np.ndarray, truth: np.ndarray, block: int | None = None) -> FittedCalibration:
+    def fit(
+        self,
+        ensemble: np.ndarray,
+        truth: np.ndarray,
+        block: int | None = None,
+        anchor: np.ndarray | None = None,
+    ) -> FittedCalibration:
         """Fit on forecasts of windows that the model was not trained on.
 
         Args:
@@ -116,6 +134,7 @@ class AffineCalibration(Method):
             truth: `(window, lead, channel, *space)`, NaN missing.
             block: how many of the first members the center is the mean of, now and in
                 :meth:`FittedCalibration.apply`, 2 or more; None: all.
+            anchor: like the truth, finite where that is; None: members are moved toward nothing.
 
         Raises:
             InputError: the shapes do not belong together, or there are fewer than 2 members in the block.
@@ -131,7 +150,7 @@ class AffineCalibration(Method):
                 f"calibration needs a block of 2 to {ensemble.shape[1]} members and was given {size}; "
                 "forecast more members."
             )
-        errors = _errors(ensemble, truth, size)
+        errors = _errors(ensemble, truth, size, anchor)
         seen = np.isfinite(errors.target).any((1, 2, 3))
         lead, channel = truth.shape[1:3]
         identity = np.zeros((lead, channel)), np.ones((lead, channel))
@@ -140,16 +159,23 @@ class AffineCalibration(Method):
             return FittedCalibration(*identity, note=note)
         errors = errors.windows(seen)
         folds = np.array_split(np.arange(len(errors.target)), self.blocks)
+        kept = Kept(1.0, np.ones(len(folds)))
+        if anchor is not None and self.toward_anchor:
+            kept = kept_share(errors, folds)
         # Thinned once: members that only some of the fits saw would pass for doubt.
         thin = errors.thinned()
-        held_out = [self._raw(thin.windows(np.setdiff1d(np.arange(len(thin.target)), f))) for f in folds]
-        raw = self._raw(thin)
+        held_out = [
+            self._raw(thin.toward_anchor(share).windows(np.setdiff1d(np.arange(len(thin.target)), fold)))
+            for fold, share in zip(folds, kept.without, strict=True)
+        ]
+        raw = self._raw(thin.toward_anchor(kept.share))
         strength = _shrinkage(raw, held_out)
         shift, scale = _shrunk(raw, strength)
         unseen = [_shrunk(raw, strength) for raw in held_out]
-        figures = _figures(errors, folds, unseen)
-        note = "" if strength.any() else f"no correction is sure enough: {_UNCHANGED}"
-        return FittedCalibration(shift, scale, figures, note)
+        figures = _figures(errors, folds, unseen, kept.without)
+        sure = strength.any() or kept.share < 1.0
+        note = "" if sure else f"no correction is sure enough: {_UNCHANGED}"
+        return FittedCalibration(shift, scale, figures, note, kept.share)
 
     def _raw(self, errors: Errors) -> tuple[np.ndarray, np.ndarray]:
         shift, scale = best_affine(errors)
@@ -157,7 +183,7 @@ class AffineCalibration(Method):
         return smooth(shift, width), np.exp(smooth(np.log(scale), width))
 
 
-def _errors(ensemble: np.ndarray, truth: np.ndarray, block: int) -> Errors:
+def _errors(ensemble: np.ndarray, truth: np.ndarray, block: int, anchor: np.ndarray | None) -> Errors:
     """Deviations and targets `(window, [member,] lead, channel, cell)` on at most some hundred cells."""
     windows, members, lead, channel = ensemble.shape[:4]
     shape = (windows, lead, channel, -1)
@@ -166,7 +192,8 @@ def _errors(ensemble: np.ndarray, truth: np.ndarray, block: int) -> Errors:
     alive = np.flatnonzero(np.isfinite(y).any((0, 1, 2))) if cells > 1 else np.arange(1)
     some = alive[np.unique(np.linspace(0, len(alive) - 1, min(_CELLS, len(alive))).astype(int))]
     x = ensemble.reshape(windows, members, lead, channel, -1)[..., some].astype(np.float64)
-    return Errors.of(x, y[..., some], block)
+    point = None if anchor is None else anchor.reshape(shape)[..., some].astype(np.float64)
+    return Errors.of(x, y[..., some], block, point)
 
 
 def _parts(estimate: np.ndarray) -> np.ndarray:
@@ -199,12 +226,13 @@ def _shrinkage(
 
 
 def _figures(
-    errors: Errors, folds: list[np.ndarray], unseen: list[tuple[np.ndarray, np.ndarray]]
+    errors: Errors, folds: list[np.ndarray], unseen: list[tuple[np.ndarray, np.ndarray]], kept: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Scores a channel, before and after, every window calibrated by a fit that had not seen it."""
     after = np.empty_like(errors.deviation)
-    for fold, (shift, scale) in zip(folds, unseen, strict=True):
-        after[fold] = shift[..., None] + scale[..., None] * errors.deviation[fold]
+    for fold, (shift, scale), share in zip(folds, unseen, kept, strict=True):
+        moved = (1.0 - share) * errors.gap[fold][:, None]
+        after[fold] = moved + shift[..., None] + scale[..., None] * errors.deviation[fold]
     target = errors.target
     out: dict[str, list[np.ndarray]] = {"crps": [], "coverage_90": [], "spread_skill": []}
     for deviation in (errors.deviation, after):

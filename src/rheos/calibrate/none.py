@@ -22,7 +22,18 @@ class NoCalibration(Method):
         """Observed windows below which nothing is changed: all there can be."""
         return sys.maxsize
 
-    def fit(self, ensemble: np.ndarray, truth: np.ndarray, block: int | None = None) -> FittedCalibration:
+    @property
+    def toward_anchor(self) -> bool:
+        """Whether the anchor is asked for: no."""
+        return False
+
+    def fit(
+        self,
+        ensemble: np.ndarray,
+        truth: np.ndarray,
+        block: int | None = None,
+        anchor: np.ndarray | None = None,
+    ) -> FittedCalibration:
         """Shift 0 and scale 1, whatever the forecasts were; arguments as of the other calibrations."""
         shape = truth.shape[1:3]
         return FittedCalibration(np.zeros(shape), np.ones(shape), note="none: members are as drawn.")

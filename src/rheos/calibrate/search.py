@@ -8,7 +8,7 @@ optimum at 0 and 1. The mean is jointly convex, so its minimum over the shift, a
 scale: a golden section finds it, for all leads and channels at once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,27 +29,48 @@ class Errors:
         target: r, `(window, lead, channel, cell)`, NaN missing.
         half_spread: S, `(window, lead, channel, cell)`.
         own_share: 1/(B - 1) for the B members that the center is the mean of, else 0, `(member,)`.
+        gap: the anchor less the center, like `target`.
+        doubt: variance of the center, like `target`.
     """
 
     deviation: np.ndarray
     target: np.ndarray
     half_spread: np.ndarray
     own_share: np.ndarray
+    gap: np.ndarray
+    doubt: np.ndarray
 
     @classmethod
-    def of(cls, ensemble: np.ndarray, truth: np.ndarray, block: int) -> "Errors":
-        """Set members `(window, member, lead, channel, cell)` against the mean of the first `block`."""
+    def of(
+        cls, ensemble: np.ndarray, truth: np.ndarray, block: int, anchor: np.ndarray | None = None
+    ) -> "Errors":
+        """Set members `(window, member, lead, channel, cell)` against the mean of the first `block`.
+
+        Args:
+            ensemble: the members.
+            truth: what came, `(window, lead, channel, cell)`.
+            block: how many members the center is the mean of.
+            anchor: like the truth; None: the center itself.
+        """
         center = ensemble[:, :block].mean(1)
         deviation = ensemble - center[:, None]
         # The fair CRPS about 0 is mean |d| - S.
         spread = np.abs(deviation).mean(1) - crps(np.moveaxis(deviation, 1, 0), np.zeros(truth.shape))
         target = np.where(np.isnan(spread), np.nan, truth - center)
         share = np.where(np.arange(deviation.shape[1]) < block, 1 / (block - 1), 0.0)
-        return cls(deviation, target, spread, share)
+        gap = np.zeros(truth.shape) if anchor is None else anchor - center
+        return cls(deviation, target, spread, share, gap, ensemble.var(1, ddof=1) / block)
 
     def windows(self, index: np.ndarray) -> "Errors":
         """Some windows."""
-        return Errors(self.deviation[index], self.target[index], self.half_spread[index], self.own_share)
+        whole = (self.deviation, self.target, self.half_spread, self.gap, self.doubt)
+        deviation, target, spread, gap, doubt = (part[index] for part in whole)
+        return Errors(deviation, target, spread, self.own_share, gap, doubt)
+
+    def toward_anchor(self, share: float) -> "Errors":
+        """With centers that keep a share of their way from the anchor."""
+        moved = (1.0 - share) * self.gap
+        return replace(self, target=self.target - moved, gap=self.gap - moved)
 
     def scaled(self, scale: np.ndarray) -> np.ndarray:
         """Deviations of members set against the others' mean and scaled by `(lead, channel)`."""
@@ -63,7 +84,9 @@ class Errors:
         some = max(1, min(cells, _ENTRIES // (windows * keep)))
         cell = np.unique(np.linspace(0, cells - 1, some).astype(int))
         deviation = self.deviation[:, :keep][..., cell]
-        return Errors(deviation, self.target[..., cell], self.half_spread[..., cell], self.own_share[:keep])
+        whole = (self.target, self.half_spread, self.gap, self.doubt)
+        target, spread, gap, doubt = (part[..., cell] for part in whole)
+        return Errors(deviation, target, spread, self.own_share[:keep], gap, doubt)
 
 
 def crps_after(errors: Errors, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -144,6 +144,12 @@ def decoded(model: FittedModel, clips: Tensor, state: State, expected: np.ndarra
     return model.circle.lowered(raw)
 
 
+def anchored(model: FittedModel, batch: WindowBatch) -> np.ndarray:
+    """What the anchor forecasts, `(b, S, *features)` in raw units, inside the model's limits."""
+    center = model.anchor(batch)[0][:, model.recipe.history :]
+    return model.project(decoded(model, torch.from_numpy(center), batch.state, model.expected(batch)))
+
+
 def ensembles(
     model: FittedModel,
     source: WindowSource,

@@ -2,12 +2,13 @@
 
 A block holds `recipe.block` consecutive members of one recording and origin; every network call has
 that many rows, and a member always has the same row of the same block. Calibration moves members about
-the mean of block 0, which is therefore drawn for every forecast, asked for or not.
+the mean of block 0, which is therefore drawn for every forecast, asked for or not, and toward its anchor.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,12 +24,25 @@ from rheos.data.window_source import WindowSource
 from rheos.data.windows import WindowBatch
 from rheos.forecast.alone import Alone
 from rheos.forecast.continuation import Continuation
-from rheos.forecast.draw import draw
+from rheos.forecast.draw import anchored, draw
 from rheos.forecast.given import Given
 from rheos.forecast.health import Watch
 from rheos.forecast.kinds import Sampler
 from rheos.forecast.model import FittedModel
 from rheos.forecast.store import Sink, stamp_text
+
+
+class Stretch(NamedTuple):
+    """Frames of one block, uncalibrated.
+
+    Attributes:
+        values: `(block, frames, *features)`, raw units.
+        anchor: `(frames, *features)`, the mean over members of what their anchors forecast; None where
+            calibration does not ask for it.
+    """
+
+    values: np.ndarray
+    anchor: np.ndarray | None
 
 
 @dataclass(slots=True)
@@ -63,7 +77,7 @@ class Engine:
     evaluations: int = 0
     warnings: list[str] = field(default_factory=list)
     _source: WindowSource = field(init=False)
-    _first: tuple[tuple[int, int], np.ndarray] | None = field(init=False, default=None)
+    _first: tuple[tuple[int, int], Stretch] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._source = self.model.source(self.dataset)
@@ -77,33 +91,32 @@ class Engine:
             origin: frame index of the first future frame.
             number: of the block, from 0.
         """
-        values = (
-            self._first_block(recording, origin) if number == 0 else self._draw(recording, origin, number)
-        )
+        drawn = self._first_block(recording, origin) if number == 0 else self._draw(recording, origin, number)
         if not self.calibrated:
-            return values
-        return self.finish(values, self._first_block(recording, origin))
+            return drawn.values
+        return self.finish(drawn.values, self._first_block(recording, origin))
 
-    def _first_block(self, recording: int, origin: int) -> np.ndarray:
+    def _first_block(self, recording: int, origin: int) -> Stretch:
         if self._first is None or self._first[0] != (recording, origin):
             self._first = ((recording, origin), self._draw(recording, origin, 0))
         return self._first[1]
 
-    def finish(self, values: np.ndarray, first: np.ndarray, lead: int = 0) -> np.ndarray:
+    def finish(self, values: np.ndarray, first: Stretch, lead: int = 0) -> np.ndarray:
         """Frames as they are given out: calibrated and inside the bounds.
 
         Args:
             values: `(rows, frames, *features)`, as drawn.
-            first: block 0 at these frames, as drawn; members are calibrated about its mean.
+            first: block 0 at these frames; members are calibrated about its mean.
             lead: of the first frame, from 0; leads beyond the trained horizon are calibrated as the last
                 one of it.
         """
         fitted, circle = self.model.calibration, self.model.circle
-        middle = circle.middle(first)
-        center = circle.about(first, middle).mean(0, dtype=np.float64)
+        middle = circle.middle(first.values)
+        center = circle.about(first.values, middle).mean(0, dtype=np.float64)
+        anchor = None if first.anchor is None else circle.about(first.anchor, middle, axis=1)
         leads = np.minimum(lead + np.arange(values.shape[1]), len(fitted.shift) - 1)
-        calibrated = FittedCalibration(fitted.shift[leads], fitted.scale[leads])
-        return self.model.project(calibrated.apply(circle.about(values, middle), center))
+        calibrated = FittedCalibration(fitted.shift[leads], fitted.scale[leads], kept=fitted.kept)
+        return self.model.project(calibrated.apply(circle.about(values, middle), center, anchor))
 
     @property
     def uncalibrated(self) -> str:
@@ -130,14 +143,16 @@ class Engine:
         watch = Watch(health, exists)
         return lambda values: watch(circle.lifted(values))
 
-    def _draw(self, recording: int, origin: int, number: int) -> np.ndarray:
+    def _draw(self, recording: int, origin: int, number: int) -> Stretch:
         """One block, uncalibrated: as many stretches of the trained horizon as it takes."""
         count = -(-self.horizon // self.model.recipe.horizon)
-        stretches = list(islice(self.stretches(recording, origin, number), count))
-        return np.concatenate(stretches, axis=1)[:, : self.horizon]
+        drawn = list(islice(self.stretches(recording, origin, number), count))
+        anchors = [part.anchor for part in drawn if part.anchor is not None]
+        values = np.concatenate([part.values for part in drawn], axis=1)[:, : self.horizon]
+        return Stretch(values, np.concatenate(anchors)[: self.horizon] if anchors else None)
 
-    def stretches(self, recording: int, origin: int, number: int) -> Iterator[np.ndarray]:
-        """One block without end, uncalibrated, a trained horizon `(block, S, *features)` at a time."""
+    def stretches(self, recording: int, origin: int, number: int) -> Iterator[Stretch]:
+        """One block without end, a trained horizon of S frames at a time; block 0 with its anchor."""
         name, span = self.dataset.recordings[recording].name, self.model.recipe.horizon
         stamp, members = self.stamp(recording, origin), self.members(number)
         own = Continuation(self.model, self.dataset, recording, origin, len(members))
@@ -146,9 +161,17 @@ class Engine:
         while True:
             key = Key.of(self.seed, members, name, f"{stamp}+{start}" if start else stamp)
             values = self._sample(batch, key, self.known(recording, origin + start))
-            yield values
+            yield Stretch(values, self.anchor(batch) if number == 0 else None)
             own.add(values)
             start, batch = start + span, replace(own.window(), recent=recent)
+
+    def anchor(self, batch: WindowBatch) -> np.ndarray | None:
+        """The mean over windows of what the anchor forecasts; None where calibration does not ask for it."""
+        if not self.calibrated or self.model.calibration.kept == 1.0:
+            return None
+        points, circle = anchored(self.model, batch), self.model.circle
+        middle = circle.middle(points)
+        return circle.about(points, middle).mean(0, dtype=np.float64)
 
     def stamp(self, recording: int, origin: int) -> str:
         """The stamp of a forecast's first frame, which its random numbers are named after."""

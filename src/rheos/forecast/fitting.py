@@ -26,7 +26,7 @@ from rheos.data.window_source import WindowSource, to_context
 from rheos.denoise import BridgeDenoiser, EndsDenoiser, FlowMap, FlowObjective, TokenDenoiser
 from rheos.forecast.coding import coded, lost
 from rheos.forecast.contrast import Contrasting
-from rheos.forecast.draw import ensembles
+from rheos.forecast.draw import anchored, ensembles
 from rheos.forecast.health import Health
 from rheos.forecast.held_out import apart, held_out_score, split
 from rheos.forecast.history import History
@@ -316,19 +316,23 @@ class Fitting:
         spending = Spending(**read_json(self.folder / "plan.json"))
         kept = self._apart(windows, second)
         kept = kept[np.linspace(0, len(kept) - 1, spending.calibrated).round().astype(int)]
-        found, broken = [], []
-        for _, values, changed in ensembles(
+        found, broken, points = [], [], []
+        for batch, values, changed in ensembles(
             model, windows, kept, spending.calibrating, model.preset("balanced"), "calibration", device
         ):
             found.append(values)
             broken.append(changed)
+            if self.recipe.calibration.toward_anchor:
+                points.append(anchored(model, batch))
             if self.progress is not None:
                 self.progress(sum(map(len, found)), len(kept), "calibrating")
         truth = np.stack([_truth(known, windows, index, self.recipe.horizon) for index in kept])
         ensemble, circle = np.concatenate(found), model.circle
         middle = circle.middle(ensemble, over=1, axis=3)
         model.calibration = self.recipe.calibration.fit(
-            circle.about(ensemble, middle[:, None], axis=3), circle.about(truth, middle)
+            circle.about(ensemble, middle[:, None], axis=3),
+            circle.about(truth, middle),
+            anchor=circle.about(np.concatenate(points), middle) if points else None,
         )
         model.history.calibration = _told(model.calibration)
         shares = np.mean([part.outside for part in broken], axis=0)
@@ -382,6 +386,8 @@ def _told(calibration: FittedCalibration) -> dict[str, Any]:
     """A calibration as the model's card and report tell it: a note, and figures before and after."""
     figures = {name: np.nan_to_num(values, nan=0.0).tolist() for name, values in calibration.figures.items()}
     changed = f"scale {calibration.scale.min():.2f} to {calibration.scale.max():.2f} by lead and variable"
+    if calibration.kept < 1.0:
+        changed += f"; {calibration.kept:.0%} kept of what the network adds to its anchor"
     return {"note": calibration.note or changed, **figures}
 
 

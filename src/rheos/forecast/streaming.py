@@ -18,7 +18,7 @@ from rheos.core.protocols import CausalNetwork, Denoise
 from rheos.denoise.remembering import Remembering, frame_by_frame
 from rheos.forecast.continuation import Continuation, coming
 from rheos.forecast.draw import decoded
-from rheos.forecast.engine import Engine, Unit
+from rheos.forecast.engine import Engine, Stretch, Unit
 from rheos.forecast.forecast import Forecast
 from rheos.forecast.kinds import NO_LEVELS
 from rheos.forecast.model import FittedModel
@@ -54,7 +54,7 @@ def streamed(engine: Engine, frame: Frame, units: list[Unit], members: int, pace
 
 
 def _forecasts(
-    engine: Engine, frame: Frame, units: list[Unit], members: int, drawn: list[list[Iterator[np.ndarray]]]
+    engine: Engine, frame: Frame, units: list[Unit], members: int, drawn: list[list[Iterator[Stretch]]]
 ) -> Iterator[Forecast]:
     """Frame after frame of all units and blocks, calibrated about the mean of each unit's block 0."""
     dataset, rows = engine.dataset, engine.model.recipe.block
@@ -68,22 +68,24 @@ def _forecasts(
         valid = np.stack([np.asarray([next(stamps[init])]) for init in sorted(stamps)])
         sink = Memory(replace(frame, valid_times=valid, first=lead + 1), dataset.features[1:])
         for unit, blocks, watch in zip(units, drawn, watches, strict=True):
-            values = [next(block)[:, None] for block in blocks]
-            for number, part in enumerate(values):
-                kept = engine.finish(part, values[0], lead)[: members - number * rows]
+            parts = [next(block) for block in blocks]
+            for number, part in enumerate(parts):
+                kept = engine.finish(part.values, parts[0], lead)[: members - number * rows]
                 sink.write(unit.place, unit.init, number, kept, watch[number](kept))
         yield Forecast(sink.dataset())
         lead += 1
 
 
-def _in_stretches(engine: Engine, recording: int, origin: int, number: int) -> Iterator[np.ndarray]:
-    """The frames `(block, *features)` of a block, raw and uncalibrated, stretch after stretch."""
-    for stretch in engine.stretches(recording, origin, number):
-        yield from np.moveaxis(stretch, 1, 0)
+def _in_stretches(engine: Engine, recording: int, origin: int, number: int) -> Iterator[Stretch]:
+    """The frames of a block, one at a time, stretch after stretch."""
+    for values, anchor in engine.stretches(recording, origin, number):
+        for lead in range(values.shape[1]):
+            here = slice(lead, lead + 1)
+            yield Stretch(values[:, here], None if anchor is None else anchor[here])
 
 
-def _rolling(engine: Engine, recording: int, origin: int, number: int) -> Iterator[np.ndarray]:
-    """The frames `(block, *features)` of a block, raw and uncalibrated, one after the other."""
+def _rolling(engine: Engine, recording: int, origin: int, number: int) -> Iterator[Stretch]:
+    """The frames of a block, one after the other; where it starts, there is one anchor for all of them."""
     model, members = engine.model, engine.members(number)
     own = Continuation(model, engine.dataset, recording, origin, len(members))
 
@@ -103,11 +105,12 @@ def _rolling(engine: Engine, recording: int, origin: int, number: int) -> Iterat
         device=engine.device,
     )
 
-    def frames() -> Iterator[np.ndarray]:
+    def frames() -> Iterator[Stretch]:
+        anchor = engine.anchor(engine.window(recording, origin))
         for clip in drawn:
             values = model.project(decoded(model, clip[:, None], {}, model.exists))
             own.add(values)
-            yield values[:, 0]
+            yield Stretch(values, None if anchor is None else anchor[:1])
 
     return frames()
 
