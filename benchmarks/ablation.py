@@ -37,8 +37,8 @@ ARMS: dict[str, str] = {
 }
 """What is added to the recipe, and what it then lacks; one fit serves the second and the third.
 
-The way back to the anchor came when many of the others were measured: all but the first two lack it, too, and are
-compared with the second.
+The way back to the anchor came when many of the others were measured: all but the first two lack it, too, and
+are compared with the second.
 """
 
 
