@@ -5,6 +5,7 @@ _KILL = "tests/forecast/test_kill.py tests/train"
 _BITS = "tests/forecast/test_same_bits.py"
 _LEAK = "tests/forecast/test_leakage.py"
 _TRIP = "tests/forecast/test_round_trip.py"
+_KEPT = "tests/forecast/test_kept_anchor.py"
 _STREAM = "tests/forecast/test_stream.py"
 _TUNE = "tests/forecast/test_tuning.py"
 _TRIAL = "src/rheos/forecast/trial.py"
@@ -216,7 +217,7 @@ PLANTED = [
         "src/rheos/forecast/engine.py",
         "self.anchor(batch) if number == 0 else None",
         "self.anchor(batch.rows(slice(1))) if number == 0 else None",
-        _BITS,
+        _KEPT,
     ),
     (
         "src/rheos/forecast/engine.py",
@@ -228,13 +229,13 @@ PLANTED = [
         "src/rheos/forecast/engine.py",
         "circle.about(first.anchor, middle, axis=1)",
         "first.anchor",
-        "tests/forecast/test_sums_and_circles.py",
+        _KEPT,
     ),
     (
         "src/rheos/forecast/engine.py",
         "circle.about(points, middle).mean(0, dtype=np.float64)",
         "points.mean(0, dtype=np.float64)",
-        "tests/forecast/test_sums_and_circles.py",
+        _KEPT,
     ),
     (
         "src/rheos/forecast/streaming.py",
@@ -246,19 +247,19 @@ PLANTED = [
         "src/rheos/forecast/draw.py",
         "return model.project(decoded(model, torch.from_numpy(center)",
         "return (decoded(model, torch.from_numpy(center)",
-        "tests/forecast/test_bounds.py tests/forecast/test_kept_anchor.py",
+        _KEPT,
     ),
     (
         "src/rheos/forecast/fitting.py",
         "anchor=circle.about(np.concatenate(points), middle) if points else None,",
         "anchor=np.concatenate(points) if points else None,",
-        "tests/forecast/test_sums_and_circles.py tests/forecast/test_kept_anchor.py",
+        _KEPT,
     ),
     (
         "src/rheos/forecast/fitting.py",
         "points.append(anchored(model, batch))",
         "points.append(values.mean(1))",
-        "tests/forecast/test_kept_anchor.py",
+        _KEPT,
     ),
     (
         "src/rheos/forecast/engine.py",
