@@ -18,11 +18,15 @@ PLANTED = [
     ("src/rheos/calibrate/search.py", "ensemble.var(1, ddof=1) / block", "0 * ensemble.var(1, ddof=1)"),
     (
         "src/rheos/calibrate/kept_share.py",
-        "weight = 1.0 / np.where(squares > 0, squares, np.inf)",
-        "weight = 1.0",
+        "known.sum((0, 3), keepdims=True) / np.where(squares > 0, squares, np.inf)",
+        "1.0",
     ),
     ("src/rheos/calibrate/kept_share.py", "(len(folds) - 1) / len(folds)", "1e-6"),
-    ("src/rheos/calibrate/kept_share.py", "np.isfinite(wanted), weight", "True, weight"),
+    (
+        "src/rheos/calibrate/kept_share.py",
+        "added, doubt = (np.where(known, part, 0.0)",
+        "added, doubt = (np.where(np.isfinite(part), part, 0.0)",
+    ),
     ("src/rheos/calibrate/kept_share.py", "away.min() - away", "away - away.min()"),
     ("src/rheos/calibrate/affine.py", "return shift, np.exp(log_scale)", "return shift, 1 + log_scale"),
     (

@@ -39,13 +39,13 @@ def kept_share(errors: Errors, folds: list[np.ndarray]) -> Kept:
         errors: of held-out windows, with their anchor.
         folds: the windows of each block.
     """
-    added = -errors.gap
-    wanted = errors.target + added
-    squares = np.nanmean(wanted**2, axis=(0, 3), keepdims=True)
-    weight = 1.0 / np.where(squares > 0, squares, np.inf)
-    both = np.nansum(weight * added * wanted, axis=(1, 2, 3))
-    own = np.where(np.isfinite(wanted), weight * (added**2 - errors.doubt), 0.0)
-    along = np.nansum(own, axis=(1, 2, 3))
+    known = np.isfinite(errors.target)
+    added, doubt = (np.where(known, part, 0.0) for part in (-errors.gap, errors.doubt))
+    wanted = np.where(known, errors.target, 0.0) + added
+    squares = (wanted**2).sum((0, 3), keepdims=True)
+    weight = known.sum((0, 3), keepdims=True) / np.where(squares > 0, squares, np.inf)
+    both = (weight * added * wanted).sum((1, 2, 3))
+    along = (weight * (added**2 - doubt)).sum((1, 2, 3))
     pairs = [(both.sum() - both[fold].sum(), along.sum() - along[fold].sum()) for fold in folds]
     if min(total for _, total in [*pairs, (0.0, along.sum())]) <= 0:
         # No more than the chance of few members lies between mean and anchor: nothing is known of b.
