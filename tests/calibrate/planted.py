@@ -15,18 +15,7 @@ PLANTED = [
     ("src/rheos/calibrate/affine.py", "anchor is not None and self.toward_anchor", "anchor is not None"),
     ("src/rheos/calibrate/search.py", "target=self.target - moved", "target=self.target + moved"),
     ("src/rheos/calibrate/search.py", "(1.0 - share) * self.gap", "share * self.gap"),
-    ("src/rheos/calibrate/search.py", "ensemble.var(1, ddof=1) / block", "0 * ensemble.var(1, ddof=1)"),
-    (
-        "src/rheos/calibrate/kept_share.py",
-        "known.sum((0, 3), keepdims=True) / np.where(squares > 0, squares, np.inf)",
-        "1.0",
-    ),
     ("src/rheos/calibrate/kept_share.py", "(len(folds) - 1) / len(folds)", "1e-6"),
-    (
-        "src/rheos/calibrate/kept_share.py",
-        "added, doubt = (np.where(known, part, 0.0)",
-        "added, doubt = (np.where(np.isfinite(part), part, 0.0)",
-    ),
     ("src/rheos/calibrate/kept_share.py", "away.min() - away", "away - away.min()"),
     ("src/rheos/calibrate/affine.py", "return shift, np.exp(log_scale)", "return shift, 1 + log_scale"),
     (
@@ -45,4 +34,9 @@ PLANTED = [
         "errors.target[:, None] + errors.scaled(scale)",
     ),
     ("src/rheos/calibrate/search.py", "lower = at_left < at_right", "lower = at_left > at_right"),
+    ("src/rheos/calibrate/kept_share.py", "added / unit, wanted / unit", "added, wanted"),
+    ("src/rheos/calibrate/kept_share.py", "max(found, key=lambda", "min(found, key=lambda"),
+    ("src/rheos/calibrate/kept_share.py", "chance.sum(3) / channels[:, None]", "0 * chance.sum(3)"),
+    ("src/rheos/calibrate/kept_share.py", "chance.var(1, ddof=1) / block", "0 * chance.var(1, ddof=1)"),
+    ("src/rheos/calibrate/kept_share.py", "np.where(known, -errors.gap, 0.0)", "-errors.gap"),
 ]

@@ -47,6 +47,20 @@ def test_variables_count_alike_whatever_their_units():
     assert fitted.kept == pytest.approx(0.75, abs=0.035)
 
 
+@pytest.mark.parametrize("members", [4, 20])
+def test_what_variables_have_in_common_is_kept_whole_where_it_is_right(members):
+    """Noise that adds up to nothing over the variables leaves their mean right, and single ones at a half."""
+    rng = np.random.default_rng(4)
+    common, own = rng.normal(size=(400, LEADS, 1)), rng.normal(size=(400, LEADS, CHANNELS)) * np.sqrt(1.5)
+    center = common + own - own.mean(2, keepdims=True)
+    ensemble = center[:, None] + rng.normal(size=(400, members, LEADS, CHANNELS))
+    truth = common + rng.normal(size=center.shape)
+    fitted = fit(ensemble * UNITS, truth * UNITS, np.zeros(center.shape))
+    assert fitted.kept == pytest.approx(1.0, abs=0.03)
+    turned = fit((ensemble - 2 * common[:, None]) * UNITS, truth * UNITS, np.zeros(center.shape))
+    assert turned.kept < 0.05
+
+
 def test_members_lie_about_the_kept_share_of_the_way():
     ensemble, truth, anchor = forecasts(300, noise=1.0)
     fitted = fit(ensemble, truth, anchor)

@@ -9,6 +9,10 @@ v being the variance of c, a mean of few members: without it d would seem to be 
 variables; Fuller, "Measurement error models", 1987). A network that learned noise beside the law has b < 1.
 Its error e is known by the jackknife over blocks of windows, and before any data each share from none to all
 is as likely: what is kept is the mean of b's normal law with deviation e, cut to [0, 1].
+
+The same is asked of the means of d and r over the channels, in units of the root of 1 / w, and the greater
+of both shares is kept: of many variables what they have in common is often right where what each has beside
+it is not, and their sum would suffer.
 """
 
 from typing import NamedTuple
@@ -40,12 +44,26 @@ def kept_share(errors: Errors, folds: list[np.ndarray]) -> Kept:
         folds: the windows of each block.
     """
     known = np.isfinite(errors.target)
-    added, doubt = (np.where(known, part, 0.0) for part in (-errors.gap, errors.doubt))
+    added = np.where(known, -errors.gap, 0.0)
     wanted = np.where(known, errors.target, 0.0) + added
     squares = (wanted**2).sum((0, 3), keepdims=True)
-    weight = known.sum((0, 3), keepdims=True) / np.where(squares > 0, squares, np.inf)
-    both = (weight * added * wanted).sum((1, 2, 3))
-    along = (weight * (added**2 - doubt)).sum((1, 2, 3))
+    unit = np.sqrt(np.where(squares > 0, squares, np.inf) / np.maximum(known.sum((0, 3), keepdims=True), 1))
+    added, wanted = added / unit, wanted / unit
+    chance = np.where(known[:, None], errors.deviation, 0.0) / unit
+    channels = np.maximum(known.sum(2), 1)
+    common = (added.sum(2) / channels, wanted.sum(2) / channels, chance.sum(3) / channels[:, None])
+    block = int(np.count_nonzero(errors.own_share))
+    found = [_kept(*parts, block, folds) for parts in ((added, wanted, chance), common)]
+    return max(found, key=lambda kept: kept.share)
+
+
+def _kept(
+    added: np.ndarray, wanted: np.ndarray, chance: np.ndarray, block: int, folds: list[np.ndarray]
+) -> Kept:
+    """The share of d to keep, `(window, ...)`; the members' deviations from it are `chance`."""
+    axes = tuple(range(1, added.ndim))
+    both = (added * wanted).sum(axes)
+    along = (added**2 - chance.var(1, ddof=1) / block).sum(axes)
     pairs = [(both.sum() - both[fold].sum(), along.sum() - along[fold].sum()) for fold in folds]
     if min(total for _, total in [*pairs, (0.0, along.sum())]) <= 0:
         # No more than the chance of few members lies between mean and anchor: nothing is known of b.

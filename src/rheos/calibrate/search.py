@@ -30,7 +30,6 @@ class Errors:
         half_spread: S, `(window, lead, channel, cell)`.
         own_share: 1/(B - 1) for the B members that the center is the mean of, else 0, `(member,)`.
         gap: the anchor less the center, like `target`.
-        doubt: variance of the center, like `target`.
     """
 
     deviation: np.ndarray
@@ -38,7 +37,6 @@ class Errors:
     half_spread: np.ndarray
     own_share: np.ndarray
     gap: np.ndarray
-    doubt: np.ndarray
 
     @classmethod
     def of(
@@ -59,13 +57,13 @@ class Errors:
         target = np.where(np.isnan(spread), np.nan, truth - center)
         share = np.where(np.arange(deviation.shape[1]) < block, 1 / (block - 1), 0.0)
         gap = np.zeros(truth.shape) if anchor is None else anchor - center
-        return cls(deviation, target, spread, share, gap, ensemble.var(1, ddof=1) / block)
+        return cls(deviation, target, spread, share, gap)
 
     def windows(self, index: np.ndarray) -> "Errors":
         """Some windows."""
-        whole = (self.deviation, self.target, self.half_spread, self.gap, self.doubt)
-        deviation, target, spread, gap, doubt = (part[index] for part in whole)
-        return Errors(deviation, target, spread, self.own_share, gap, doubt)
+        whole = (self.deviation, self.target, self.half_spread, self.gap)
+        deviation, target, spread, gap = (part[index] for part in whole)
+        return Errors(deviation, target, spread, self.own_share, gap)
 
     def toward_anchor(self, share: float) -> "Errors":
         """With centers that keep a share of their way from the anchor."""
@@ -84,9 +82,8 @@ class Errors:
         some = max(1, min(cells, _ENTRIES // (windows * keep)))
         cell = np.unique(np.linspace(0, cells - 1, some).astype(int))
         deviation = self.deviation[:, :keep][..., cell]
-        whole = (self.target, self.half_spread, self.gap, self.doubt)
-        target, spread, gap, doubt = (part[..., cell] for part in whole)
-        return Errors(deviation, target, spread, self.own_share[:keep], gap, doubt)
+        target, spread, gap = (part[..., cell] for part in (self.target, self.half_spread, self.gap))
+        return Errors(deviation, target, spread, self.own_share[:keep], gap)
 
 
 def crps_after(errors: Errors, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
