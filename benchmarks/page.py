@@ -40,11 +40,7 @@ several times as the code went on, with the defaults of that day; rows of Rheos 
 peers are of the first time or, on solar_fl, of a later one, on the same windows with the same budget. ETTh1,
 ETTm1, weather, los_loop, exchange and ersstv5 were measured whole. That a regression must forecast 2 %
 better than none was chosen on the frames before these windows; in the five windows of exchange Rheos is a
-little worse with it and with ten minutes in the place of three than it was before. That means are drawn
-toward the anchor was judged on the frames before these windows (solar_fl, nyc_taxi, exchange, ETTh1,
-weather), but looked for since Rheos was behind on some of these; that what variables have in common has a
-say in it came after a first, worse run on los_loop. Of the rows of Rheos those of exchange, where single
-variables alone decided, and ersstv5, which has too few windows for it, are of that code; others are without.
+little worse with it and with ten minutes in the place of three than it was before.
 """
 
 

@@ -24,8 +24,8 @@ def forecasts(windows, signal=1.0, noise=1.0, members=20, seed=0, space=()):
     return ensemble * units, truth * units, anchor * units
 
 
-def fit(ensemble, truth, anchor, **options):
-    return AffineCalibration(**options).fit(ensemble, truth, anchor=anchor)
+def fit(ensemble, truth, anchor, toward_anchor=True):
+    return AffineCalibration(toward_anchor=toward_anchor).fit(ensemble, truth, anchor=anchor)
 
 
 def score_of(fitted, ensemble, truth, anchor):

@@ -15,6 +15,7 @@ from rheos.forecast.forecaster import options
 from rheos.forecast.override import build
 from rheos.forecast.recipe import Recipe
 
+PROPOSED = {"horizon": 3, "history": 4, "lags": [24]}
 BASE = 1.0 + 0.1 * np.sin(np.arange(12) * np.pi / 6)
 
 
@@ -31,28 +32,27 @@ def row(text, arm):
     return next(line for line in text.splitlines() if f"`{arm}`" in line and line.startswith("| "))
 
 
-def test_the_way_back_is_the_defaults_own_and_other_arms_are_compared_without_it():
-    found = study(**{ablation.DEFAULT: 0.9, ablation.FIRM: 1.0, ablation.BARE: 1.25, "lags=[]": 0.8})
-    text = ablation.section([found])
-    assert "| (CRPS of the default) | | 0.9000 |" in text
-    for arm, gain in ((ablation.FIRM, "+10.0%"), (ablation.BARE, "+20.0%"), ("lags=[]", "-25.0%")):
+def test_every_arm_is_compared_with_the_default():
+    text = ablation.section([study(**{ablation.DEFAULT: 1.0, ablation.BARE: 1.25, "lags=[]": 0.8})])
+    assert "| (CRPS of the default) | | 1.0000 |" in text
+    for arm, gain in ((ablation.BARE, "+20.0%"), ("lags=[]", "-25.0%")):
         assert gain in row(text, arm)
         assert "x2" in row(text, arm)
     assert "process=plain" not in text
 
 
 def test_what_is_not_measured_has_an_empty_cell():
-    text = ablation.section([study(**{ablation.FIRM: 1.0, "lags=[]": 1.1}), study(**{ablation.FIRM: 1.0})])
-    assert "| (CRPS of the default) | |  |  |" in text
+    whole = {ablation.DEFAULT: 1.0}
+    text = ablation.section([study(**whole, **{"lags=[]": 1.1}), study(**whole)])
     assert row(text, "lags=[]").endswith("|  |")
 
 
 @pytest.mark.parametrize("arm", [arm for arm in ablation.ARMS if arm != ablation.BARE])
-def test_an_arm_lacks_its_part_and_but_for_the_default_the_way_back(arm, tmp_path, monkeypatch):
+def test_an_arm_is_another_recipe_than_the_default(arm, tmp_path, monkeypatch):
     told = []
 
     def fit(dataset, horizon, words):
-        told.append(build(Recipe, {**options(None, list(words)), "horizon": 3, "history": 4}, "the recipe"))
+        told.append(build(Recipe, {**PROPOSED, **options(None, list(words))}, "the recipe"))
 
     monkeypatch.setattr(ablation.rheos, "fit", fit)
     monkeypatch.setattr(ablation, "scores", lambda *_: {"crps": [1.0, 2.0]})
@@ -62,10 +62,10 @@ def test_an_arm_lacks_its_part_and_but_for_the_default_the_way_back(arm, tmp_pat
     ablation._measure("waves", tmp_path, arm, 1, file)
     (recipe,) = told
     assert recipe.seed == 1
-    assert recipe.calibration.toward_anchor == (arm == ablation.DEFAULT)
-    usual = build(Recipe, {"horizon": 3, "history": 4, "seed": 1, "holdout": 9}, "the recipe")
+    assert recipe.calibration.toward_anchor == (arm == "calibration.toward_anchor=true")
+    usual = build(Recipe, {**PROPOSED, "seed": 1, "holdout": 9}, "the recipe")
     assert (recipe == usual) == (arm == ablation.DEFAULT)
-    expected = {ablation.FIRM, ablation.BARE} if arm == ablation.FIRM else {arm}
+    expected = {ablation.DEFAULT, ablation.BARE} if arm == ablation.DEFAULT else {arm}
     assert set(read_json(file)["arms"]) == expected
 
 
