@@ -209,8 +209,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/engine.py",
-        "fitted.scale[leads], kept=fitted.kept)",
-        "fitted.scale[leads])",
+        "fitted.at(leads).apply",
+        "fitted.at(leads * 0).apply",
         _BITS,
     ),
     (

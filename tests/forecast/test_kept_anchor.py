@@ -8,6 +8,7 @@ import tiny
 import xarray as xr
 
 from rheos.calibrate import AffineCalibration, FittedCalibration
+from rheos.calibrate.kept_share import Kept
 from rheos.core.circle import mean_direction, signed
 from rheos.forecast.engine import Engine
 from rheos.forecast.forecaster import fit
@@ -28,7 +29,8 @@ def wind():
 def all_the_way(forecaster):
     """The forecaster with a calibration that keeps nothing of what its network adds to the anchor."""
     shape = forecaster.model.calibration.shift.shape
-    forecaster.model.calibration = FittedCalibration(np.zeros(shape), np.ones(shape), kept=0.0)
+    nothing = Kept(np.ones(shape), common=0.0, own=0.0)
+    forecaster.model.calibration = FittedCalibration(np.zeros(shape), np.ones(shape), kept=nothing)
     return forecaster
 
 
@@ -120,8 +122,11 @@ def test_calibration_is_fitted_with_the_anchor_of_each_window(source, words, tol
         assert away.min() < 1e-3
         before = np.broadcast_to(frames[away.argmin()], center.shape)
         np.testing.assert_allclose(point, circle.about(before, center, axis=1), rtol=1e-4, atol=1e-3)
-    assert 0 < model.calibration.kept < 1
-    assert f"{model.calibration.kept:.0%} kept of what the network adds" in model.history.calibration["note"]
+    kept = model.calibration.kept
+    assert 0 < kept.own < 1
+    assert 0 < kept.common < 1
+    assert f"of what the network adds to its anchor {kept} kept" in model.history.calibration["note"]
+    assert f"{kept.common:.0%} of what variables have in common and {kept.own:.0%} of the rest" == str(kept)
 
 
 def test_the_anchor_keeps_to_the_limits_of_its_variable(told):

@@ -112,8 +112,8 @@ def test_calibration_moves_every_member_about_the_mean_of_the_first_block(table_
     model, fitted = table_model.model, table_model.model.calibration
     window = model.source(model.tail).at(0, origin)
     anchor = model.codec.decode(model.anchor(window)[0][:, model.recipe.history :], window.state)[0]
-    goal = anchor + fitted.kept * (center - anchor)
-    assert fitted.kept < 1
+    goal = anchor + fitted.kept.of((center - anchor)[..., None])[..., 0]
+    assert max(fitted.kept.own, fitted.kept.common) < 1
     for number in range(3):
         expected = goal + fitted.shift + fitted.scale * (raw.block(0, origin, number) - center)
         assert moved.block(0, origin, number) == pytest.approx(expected, rel=1e-5, abs=1e-6)

@@ -6,6 +6,7 @@ import xarray as xr
 from scipy.signal import lfilter
 
 from rheos.calibrate import FittedCalibration
+from rheos.calibrate.kept_share import Kept
 from rheos.forecast.forecaster import fit, load
 
 LOOP = ("training.steps=12", "training.checks=1", "training.batch=8", "validation=0.06")
@@ -91,7 +92,9 @@ def stirred(forecaster):
     shape = forecaster.model.calibration.shift.shape
     rng = np.random.default_rng(9)
     forecaster.model.calibration = FittedCalibration(
-        rng.normal(size=shape), rng.uniform(0.5, 1.5, size=shape), kept=0.7
+        rng.normal(size=shape),
+        rng.uniform(0.5, 1.5, size=shape),
+        kept=Kept(rng.uniform(1, 2, size=shape), 0.9, 0.5),
     )
     return forecaster
 

@@ -11,6 +11,7 @@ windows to the next: first what all leads have in common, then what each has bes
 windows to be sure of. The search itself is in :mod:`rheos.calibrate.search`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -40,19 +41,24 @@ class FittedCalibration:
         figures: "crps", "coverage_90" and "spread_skill", each `(2, channel)`: before, and after on
             windows that the fit had not seen; empty where there were too few windows.
         note: why nothing is changed, where nothing is; else "".
-        kept: b, the share of the ensemble's way from the anchor that is kept, in [0, 1].
+        kept: b, the shares of the ensemble's way from the anchor that are kept; None: all.
     """
 
     shift: np.ndarray
     scale: np.ndarray
     figures: dict[str, np.ndarray] = field(default_factory=dict)
     note: str = ""
-    kept: float = 1.0
+    kept: Kept | None = None
 
     @property
     def is_identity(self) -> bool:
         """Whether members are left as they are."""
-        return bool(np.all(self.shift == 0) and np.all(self.scale == 1) and self.kept == 1.0)
+        return bool(np.all(self.shift == 0) and np.all(self.scale == 1) and self.kept is None)
+
+    def at(self, leads: np.ndarray) -> "FittedCalibration":
+        """At some leads, without its figures."""
+        kept = None if self.kept is None else self.kept.at(leads)
+        return FittedCalibration(self.shift[leads], self.scale[leads], kept=kept)
 
     def apply(self, members: np.ndarray, center: np.ndarray, anchor: np.ndarray | None = None) -> np.ndarray:
         """Calibrate some members of one forecast.
@@ -76,9 +82,12 @@ class FittedCalibration:
             )
         if self.is_identity:
             return members.copy()
-        if self.kept < 1.0 and anchor is None:
-            raise InputError("this calibration moves members toward the anchor: give it, too.")
-        goal = center if anchor is None else anchor + self.kept * (center - anchor)
+        goal = center
+        if self.kept is not None:
+            if anchor is None:
+                raise InputError("this calibration moves members toward the anchor: give it, too.")
+            way = (center - anchor).reshape(lead, channel, -1)
+            goal = anchor + self.kept.at(np.arange(lead)).of(way).reshape(center.shape)
         tail = (1,) * (members.ndim - 3)
         shift, scale = (a[:lead].reshape(lead, channel, *tail) for a in (self.shift, self.scale))
         return (goal + shift + scale * (members - center)).astype(members.dtype)
@@ -87,15 +96,17 @@ class FittedCalibration:
         """All of it as plain arrays, for a file; the note as bytes."""
         note = np.frombuffer(self.note.encode(), np.uint8).copy()
         figures = {f"figures.{name}": value for name, value in self.figures.items()}
-        kept = {"kept": np.array(self.kept)}
-        return {"shift": self.shift, "scale": self.scale, "note": note} | kept | figures
+        arrays = {"shift": self.shift, "scale": self.scale, "note": note} | figures
+        if self.kept is None:
+            return arrays
+        return arrays | {"kept": np.array([self.kept.common, self.kept.own]), "unit": self.kept.unit}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "FittedCalibration":
         """Undo :meth:`to_arrays`."""
         figures = {k.removeprefix("figures."): v for k, v in arrays.items() if k.startswith("figures.")}
         note = np.asarray(arrays["note"], np.uint8).tobytes().decode()
-        kept = float(arrays.get("kept", 1.0))  # models of earlier versions keep all
+        kept = Kept(arrays["unit"], *arrays["kept"].tolist()) if "unit" in arrays else None
         return cls(arrays["shift"], arrays["scale"], figures, note, kept)
 
 
@@ -159,23 +170,24 @@ class AffineCalibration(Method):
             return FittedCalibration(*identity, note=note)
         errors = errors.windows(seen)
         folds = np.array_split(np.arange(len(errors.target)), self.blocks)
-        kept = Kept(1.0, np.ones(len(folds)))
+        shares: Sequence[Kept | None] = [None] * (len(folds) + 1)
         if anchor is not None and self.toward_anchor:
-            kept = kept_share(errors, folds)
+            shares = kept_share(errors.gap, errors.target, errors.of_center, folds)
+        kept, *without = shares
         # Thinned once: members that only some of the fits saw would pass for doubt.
         thin = errors.thinned()
         held_out = [
             self._raw(thin.toward_anchor(share).windows(np.setdiff1d(np.arange(len(thin.target)), fold)))
-            for fold, share in zip(folds, kept.without, strict=True)
+            for fold, share in zip(folds, without, strict=True)
         ]
-        raw = self._raw(thin.toward_anchor(kept.share))
+        raw = self._raw(thin.toward_anchor(kept))
         strength = _shrinkage(raw, held_out)
         shift, scale = _shrunk(raw, strength)
         unseen = [_shrunk(raw, strength) for raw in held_out]
-        figures = _figures(errors, folds, unseen, kept.without)
-        sure = strength.any() or kept.share < 1.0
+        figures = _figures(errors, folds, unseen, without)
+        sure = strength.any() or kept is not None
         note = "" if sure else f"no correction is sure enough: {_UNCHANGED}"
-        return FittedCalibration(shift, scale, figures, note, kept.share)
+        return FittedCalibration(shift, scale, figures, note, kept)
 
     def _raw(self, errors: Errors) -> tuple[np.ndarray, np.ndarray]:
         shift, scale = best_affine(errors)
@@ -226,12 +238,16 @@ def _shrinkage(
 
 
 def _figures(
-    errors: Errors, folds: list[np.ndarray], unseen: list[tuple[np.ndarray, np.ndarray]], kept: np.ndarray
+    errors: Errors,
+    folds: list[np.ndarray],
+    unseen: list[tuple[np.ndarray, np.ndarray]],
+    kept: list[Kept | None],
 ) -> dict[str, np.ndarray]:
     """Scores a channel, before and after, every window calibrated by a fit that had not seen it."""
     after = np.empty_like(errors.deviation)
     for fold, (shift, scale), share in zip(folds, unseen, kept, strict=True):
-        moved = (1.0 - share) * errors.gap[fold][:, None]
+        gap = errors.gap[fold]
+        moved = 0.0 if share is None else (gap - share.of(gap))[:, None]
         after[fold] = moved + shift[..., None] + scale[..., None] * errors.deviation[fold]
     target = errors.target
     out: dict[str, list[np.ndarray]] = {"crps": [], "coverage_90": [], "spread_skill": []}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rheos.calibrate.kept_share import Kept
 from rheos.score import aggregate, crps
 
 _LOWEST, _HIGHEST = 0.2, 5.0
@@ -56,7 +57,7 @@ class Errors:
         spread = np.abs(deviation).mean(1) - crps(np.moveaxis(deviation, 1, 0), np.zeros(truth.shape))
         target = np.where(np.isnan(spread), np.nan, truth - center)
         share = np.where(np.arange(deviation.shape[1]) < block, 1 / (block - 1), 0.0)
-        gap = np.zeros(truth.shape) if anchor is None else anchor - center
+        gap = np.where(np.isnan(target), np.nan, 0.0 if anchor is None else anchor - center)
         return cls(deviation, target, spread, share, gap)
 
     def windows(self, index: np.ndarray) -> "Errors":
@@ -65,10 +66,17 @@ class Errors:
         deviation, target, spread, gap = (part[index] for part in whole)
         return Errors(deviation, target, spread, self.own_share, gap)
 
-    def toward_anchor(self, share: float) -> "Errors":
-        """With centers that keep a share of their way from the anchor."""
-        moved = (1.0 - share) * self.gap
-        return replace(self, target=self.target - moved, gap=self.gap - moved)
+    @property
+    def of_center(self) -> np.ndarray:
+        """Deviations of the members that the center is the mean of."""
+        return self.deviation[:, : np.count_nonzero(self.own_share)]
+
+    def toward_anchor(self, kept: Kept | None) -> "Errors":
+        """With centers that keep a part of their way from the anchor; None: all of it."""
+        if kept is None:
+            return self
+        gap = kept.of(self.gap)
+        return replace(self, target=self.target - (self.gap - gap), gap=gap)
 
     def scaled(self, scale: np.ndarray) -> np.ndarray:
         """Deviations of members set against the others' mean and scaled by `(lead, channel)`."""

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rheos.calibrate import FittedCalibration
 from rheos.core.errors import InputError
 from rheos.core.keys import Key
 from rheos.data.anchor.recent import carried
@@ -115,8 +114,8 @@ class Engine:
         center = circle.about(first.values, middle).mean(0, dtype=np.float64)
         anchor = None if first.anchor is None else circle.about(first.anchor, middle, axis=1)
         leads = np.minimum(lead + np.arange(values.shape[1]), len(fitted.shift) - 1)
-        calibrated = FittedCalibration(fitted.shift[leads], fitted.scale[leads], kept=fitted.kept)
-        return self.model.project(calibrated.apply(circle.about(values, middle), center, anchor))
+        members = fitted.at(leads).apply(circle.about(values, middle), center, anchor)
+        return self.model.project(members)
 
     @property
     def uncalibrated(self) -> str:
@@ -167,7 +166,7 @@ class Engine:
 
     def anchor(self, batch: WindowBatch) -> np.ndarray | None:
         """The mean over windows of what the anchor forecasts; None where calibration does not ask for it."""
-        if not self.calibrated or self.model.calibration.kept == 1.0:
+        if not self.calibrated or self.model.calibration.kept is None:
             return None
         points, circle = anchored(self.model, batch), self.model.circle
         middle = circle.middle(points)

@@ -386,8 +386,8 @@ def _told(calibration: FittedCalibration) -> dict[str, Any]:
     """A calibration as the model's card and report tell it: a note, and figures before and after."""
     figures = {name: np.nan_to_num(values, nan=0.0).tolist() for name, values in calibration.figures.items()}
     changed = f"scale {calibration.scale.min():.2f} to {calibration.scale.max():.2f} by lead and variable"
-    if calibration.kept < 1.0:
-        changed += f"; {calibration.kept:.0%} kept of what the network adds to its anchor"
+    if calibration.kept is not None:
+        changed += f"; of what the network adds to its anchor {calibration.kept} kept"
     return {"note": calibration.note or changed, **figures}
 
 
