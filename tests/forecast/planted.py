@@ -203,8 +203,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/engine.py",
-        "calibrated.apply(circle.about(values, middle), center, anchor)",
-        "calibrated.apply(circle.about(values, middle), center, center)",
+        "apply(circle.about(values, middle), center, anchor)",
+        "apply(circle.about(values, middle), center, center)",
         _BITS,
     ),
     (
@@ -293,8 +293,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/engine.py",
-        "return self.model.project(calibrated.apply(circle.about(values, middle), center, anchor))",
-        "return calibrated.apply(circle.about(values, middle), center, anchor)",
+        "return self.model.project(members)",
+        "return members",
         "tests/forecast/test_bounds.py tests/forecast/test_sums_and_circles.py",
     ),
     (
