@@ -113,7 +113,7 @@ def _likely(common: _Estimate, own: _Estimate | None) -> tuple[float, float]:
 
 
 def _away(estimate: _Estimate) -> np.ndarray:
-    """Squares of how far each share is from the one found, in units of twice its error's."""
+    """Half the square of how far each share is from the one found, in units of its error."""
     found, error = estimate
     return np.asarray((_SHARES - found) ** 2 / (2 * max(error, 1e-9) ** 2))
 
