@@ -274,6 +274,7 @@ KINDS = {
         "written as a Zarr store, not .csv: give --out new.zarr",
     ),
     "levels that are none": (nothing, "table f.zarr --levels 10,90", "not numbers between 0 and 1"),
+    "a forecast that is absent": (nothing, "table future.zarr", "future.zarr does not exist"),
     "a table of no forecast": (nothing, "table model", "cannot be read as a Zarr store"),
     "a table of no kind": (nothing, "table f.zarr --out t.txt", "let it end in .csv or .parquet"),
     # the sampler

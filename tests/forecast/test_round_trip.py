@@ -60,8 +60,11 @@ def test_what_is_no_forecast_is_refused(tmp_path):
     xr.Dataset({"a": ("x", [1.0])}).to_zarr(tmp_path / "a.zarr", zarr_format=3, consolidated=False)
     with pytest.raises(InputError, match="not a forecast"):
         Forecast.open(tmp_path / "a.zarr")
-    with pytest.raises(InputError, match="not a Zarr store"):
+    with pytest.raises(InputError, match=r"none\.zarr does not exist"):
         Forecast.open(tmp_path / "none.zarr")
+    (tmp_path / "a.csv").write_text("a\n1\n")
+    with pytest.raises(InputError, match=r"a\.csv is not a Zarr store"):
+        Forecast.open(tmp_path / "a.csv")
 
 
 def test_the_table_of_a_panel(panel_model, recwarn):

@@ -315,7 +315,8 @@ class WindowSource:
             frame, number = missing[0]
             raise InputError(
                 f"column {columns[number]!r} must be known ahead but has no value at "
-                f"{stamps[frame]}; fill in the table that `rheos template` writes and add it to the source."
+                f"{stamps[frame]}; fill in the table that `rheos template` writes, put its rows below the "
+                "data and give the file with --from."
             )
 
 

@@ -41,7 +41,8 @@ class Forecast:
             InputError: there is no such store, or it is not a forecast.
         """
         if not Path(path).is_dir():
-            raise InputError(f"{path} is not a Zarr store; give the folder that `rheos forecast` wrote.")
+            wrong = "is not a Zarr store" if Path(path).exists() else "does not exist"
+            raise InputError(f"{path} {wrong}; give the folder that `rheos forecast` wrote.")
         try:
             dataset = xr.open_zarr(path, consolidated=False, chunks=None)
             named = [name for name in dataset.attrs.get("variables", ()) if name in dataset]
