@@ -209,6 +209,18 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/engine.py",
+        "whole=self._apart",
+        "whole=False",
+        "tests/forecast/test_bridge_plan.py",
+    ),
+    (
+        "src/rheos/forecast/engine.py",
+        "number == 0 and not self._apart",
+        "number == 0",
+        "tests/forecast/test_alone.py",
+    ),
+    (
+        "src/rheos/forecast/engine.py",
         "fitted.at(leads).apply",
         "fitted.at(leads * 0).apply",
         _BITS,
@@ -524,8 +536,8 @@ PLANTED = [
     ),
     (
         "src/rheos/forecast/engine.py",
-        "self.known(recording, origin + start))",
-        "self.known(recording, origin))",
+        "self.known(recording, origin + start), alone)",
+        "self.known(recording, origin), alone)",
         _GIVEN,
     ),
     (

@@ -14,11 +14,12 @@ from rheos.core.context import Context
 from rheos.core.scope import Scope
 from rheos.denoise import GaussianOracle
 from rheos.forecast.alone import Alone
+from rheos.forecast.engine import Engine
 from rheos.process import Process
 from rheos.process.schedule import EDM
 from rheos.sample import probe
 from rheos.sample.grid import LogSNR
-from rheos.sample.preset import Preset
+from rheos.sample.preset import Preset, preset
 from rheos.sample.solver import Exponential
 
 F64 = torch.float64
@@ -109,6 +110,22 @@ def test_it_is_calibrated_as_the_column_whose_law_it_has(model):
     np.testing.assert_allclose(drawn(model, "b").dataset["b"].values, found + 7.0, atol=1e-5)
     model.model.calibration = usual
     assert drawn(model, "b").uncalibrated == ""
+
+
+def test_members_alone_are_moved_as_they_are_among_all(model):
+    """What all have in common has a say in the way of each from its anchor, also of those drawn alone."""
+    fitted, alone = model.model, Alone.of("b", model.model)
+    scale, origin = fitted.calibration.scale[:, 1], fitted.tail.recordings[0].observed
+    for number in range(2):
+        raw, raw_alone, moved, moved_alone = (
+            Engine(fitted, fitted.tail, preset("fast"), calibrated=calibrated, alone=only).block(
+                0, origin, number
+            )[..., 1]
+            for calibrated in (False, True)
+            for only in (None, alone)
+        )
+        assert not np.array_equal(raw, raw_alone)
+        np.testing.assert_allclose(moved_alone - scale * raw_alone, moved - scale * raw, atol=1e-5)
 
 
 def test_given_others_it_is_not_calibrated_and_says_so(model, tmp_path, capsys):

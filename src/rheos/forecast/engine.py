@@ -90,14 +90,22 @@ class Engine:
             origin: frame index of the first future frame.
             number: of the block, from 0.
         """
-        drawn = self._first_block(recording, origin) if number == 0 else self._draw(recording, origin, number)
         if not self.calibrated:
-            return drawn.values
-        return self.finish(drawn.values, self._first_block(recording, origin))
+            return self._draw(recording, origin, number).values
+        first = self._first_block(recording, origin)
+        shared = number == 0 and not self._apart
+        values = first.values if shared else self._draw(recording, origin, number).values
+        return self.finish(values, first)
+
+    @property
+    def _apart(self) -> bool:
+        """Whether the center is that of members of their own: those left out have a say in its way."""
+        return self.alone is not None and self.model.calibration.kept is not None
 
     def _first_block(self, recording: int, origin: int) -> Stretch:
         if self._first is None or self._first[0] != (recording, origin):
-            self._first = ((recording, origin), self._draw(recording, origin, 0))
+            drawn = self._draw(recording, origin, 0, whole=self._apart)
+            self._first = ((recording, origin), drawn)
         return self._first[1]
 
     def finish(self, values: np.ndarray, first: Stretch, lead: int = 0) -> np.ndarray:
@@ -142,16 +150,26 @@ class Engine:
         watch = Watch(health, exists)
         return lambda values: watch(circle.lifted(values))
 
-    def _draw(self, recording: int, origin: int, number: int) -> Stretch:
+    def _draw(self, recording: int, origin: int, number: int, *, whole: bool = False) -> Stretch:
         """One block, uncalibrated: as many stretches of the trained horizon as it takes."""
         count = -(-self.horizon // self.model.recipe.horizon)
-        drawn = list(islice(self.stretches(recording, origin, number), count))
+        drawn = list(islice(self.stretches(recording, origin, number, whole=whole), count))
         anchors = [part.anchor for part in drawn if part.anchor is not None]
         values = np.concatenate([part.values for part in drawn], axis=1)[:, : self.horizon]
         return Stretch(values, np.concatenate(anchors)[: self.horizon] if anchors else None)
 
-    def stretches(self, recording: int, origin: int, number: int) -> Iterator[Stretch]:
-        """One block without end, a trained horizon of S frames at a time; block 0 with its anchor."""
+    def stretches(
+        self, recording: int, origin: int, number: int, *, whole: bool = False
+    ) -> Iterator[Stretch]:
+        """One block without end, a trained horizon of S frames at a time; block 0 with its anchor.
+
+        Args:
+            recording: index in the data set.
+            origin: frame index of the first future frame.
+            number: of the block, from 0.
+            whole: draw all variables, also those to be left out.
+        """
+        alone = None if whole else self.alone
         name, span = self.dataset.recordings[recording].name, self.model.recipe.horizon
         stamp, members = self.stamp(recording, origin), self.members(number)
         own = Continuation(self.model, self.dataset, recording, origin, len(members))
@@ -159,7 +177,7 @@ class Engine:
         recent = carried(self._source, batch, len(members))
         while True:
             key = Key.of(self.seed, members, name, f"{stamp}+{start}" if start else stamp)
-            values = self._sample(batch, key, self.known(recording, origin + start))
+            values = self._sample(batch, key, self.known(recording, origin + start), alone)
             yield Stretch(values, self.anchor(batch) if number == 0 else None)
             own.add(values)
             start, batch = start + span, replace(own.window(), recent=recent)
@@ -219,15 +237,18 @@ class Engine:
         rows = self.model.recipe.block
         return torch.arange(number * rows, (number + 1) * rows)
 
-    def _sample(self, batch: WindowBatch, key: Key, known: np.ndarray | None) -> np.ndarray:
+    def _sample(
+        self, batch: WindowBatch, key: Key, known: np.ndarray | None, alone: Alone | None
+    ) -> np.ndarray:
         """Raw values of the future frames, one member a row: `(rows, S, *features)`.
 
         Args:
             batch: one window for all members, or one a member.
             key: of the members.
             known: what is given of these frames.
+            alone: the variables that are drawn; None: all are.
         """
-        drawn = draw(self.model, batch, key, self.preset, self.device, known, self.alone)
+        drawn = draw(self.model, batch, key, self.preset, self.device, known, alone)
         self.evaluations += drawn.evaluations
         self.warnings += [w for w in drawn.warnings if w not in self.warnings]
         return drawn.values
