@@ -32,23 +32,24 @@ def row(text, arm):
     return next(line for line in text.splitlines() if f"`{arm}`" in line and line.startswith("| "))
 
 
-def test_every_arm_is_compared_with_the_default():
-    text = ablation.section([study(**{ablation.DEFAULT: 1.0, ablation.BARE: 1.25, "lags=[]": 0.8})])
-    assert "| (CRPS of the default) | | 1.0000 |" in text
-    for arm, gain in ((ablation.BARE, "+20.0%"), ("lags=[]", "-25.0%")):
+def test_the_way_back_is_the_defaults_own_and_other_arms_are_compared_without_it():
+    found = study(**{ablation.DEFAULT: 0.9, ablation.FIRM: 1.0, ablation.BARE: 1.25, "lags=[]": 0.8})
+    text = ablation.section([found])
+    assert "| (CRPS of the default) | | 0.9000 |" in text
+    for arm, gain in ((ablation.FIRM, "+10.0%"), (ablation.BARE, "+20.0%"), ("lags=[]", "-25.0%")):
         assert gain in row(text, arm)
         assert "x2" in row(text, arm)
     assert "process=plain" not in text
 
 
 def test_what_is_not_measured_has_an_empty_cell():
-    whole = {ablation.DEFAULT: 1.0}
-    text = ablation.section([study(**whole, **{"lags=[]": 1.1}), study(**whole)])
+    text = ablation.section([study(**{ablation.FIRM: 1.0, "lags=[]": 1.1}), study(**{ablation.FIRM: 1.0})])
+    assert "| (CRPS of the default) | |  |  |" in text
     assert row(text, "lags=[]").endswith("|  |")
 
 
 @pytest.mark.parametrize("arm", [arm for arm in ablation.ARMS if arm != ablation.BARE])
-def test_an_arm_is_another_recipe_than_the_default(arm, tmp_path, monkeypatch):
+def test_an_arm_lacks_its_part_and_but_for_the_default_the_way_back(arm, tmp_path, monkeypatch):
     told = []
 
     def fit(dataset, horizon, words):
@@ -62,10 +63,12 @@ def test_an_arm_is_another_recipe_than_the_default(arm, tmp_path, monkeypatch):
     ablation._measure("waves", tmp_path, arm, 1, file)
     (recipe,) = told
     assert recipe.seed == 1
-    assert recipe.calibration.toward_anchor == (arm == "calibration.toward_anchor=true")
+    assert recipe.calibration.toward_anchor == (arm == ablation.DEFAULT)
     usual = build(Recipe, {**PROPOSED, "seed": 1, "holdout": 9}, "the recipe")
+    firm = build(Recipe, {**usual.model_dump(), "calibration": {"toward_anchor": False}}, "the recipe")
     assert (recipe == usual) == (arm == ablation.DEFAULT)
-    expected = {ablation.DEFAULT, ablation.BARE} if arm == ablation.DEFAULT else {arm}
+    assert (recipe == firm) == (arm == ablation.FIRM)
+    expected = {ablation.FIRM, ablation.BARE} if arm == ablation.FIRM else {arm}
     assert set(read_json(file)["arms"]) == expected
 
 

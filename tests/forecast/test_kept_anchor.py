@@ -15,8 +15,7 @@ from rheos.forecast.forecaster import fit
 from rheos.sample.preset import preset
 
 S = tiny.HORIZON
-DRAWN = (*tiny.SERIES, "calibration.toward_anchor=true")
-LAST = (*DRAWN, "anchor=persistence", "anchor.memory=0")
+LAST = (*tiny.SERIES, "anchor=persistence", "anchor.memory=0")
 WIND = (*LAST, "circular.wind=360")
 
 
@@ -135,5 +134,5 @@ def test_the_anchor_keeps_to_the_limits_of_its_variable(told):
     """A ridge that goes below 0, where no member may."""
     frame = tiny.table()
     frame["a"] = np.maximum(frame["a"], 0.0)
-    fit(frame, S, words=(*DRAWN, "bounds.a=[0,null]"))
+    fit(frame, S, words=(*tiny.SERIES, "bounds.a=[0,null]"))
     assert told[0][2][..., 0].min() == 0

@@ -124,7 +124,7 @@ class AffineCalibration(Method):
     minimum_windows: int = Field(default=8, ge=2)
     blocks: int = Field(default=8, ge=2)
     smoothing: float = Field(default=0.1, ge=0, le=1)
-    toward_anchor: bool = False
+    toward_anchor: bool = True
 
     @property
     def enough(self) -> int:
